@@ -1,0 +1,126 @@
+"""The composition root: builds a worker from settings and runs its roles until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from faststream.kafka import KafkaBroker
+
+from consumers import commands, snapshots, sync_chunks, syncs, uploads
+from consumers.dead_letters import DeadLetters
+from consumers.poller import Poller
+from consumers.relay import Relay
+from consumers.settings import Settings
+from consumers.worker import Worker
+from pipeline.objects import ObjectStore
+from pipeline.store.database import Database
+from schemas.topics import Topic
+
+log = logging.getLogger(__name__)
+
+_ATTACH: Final[dict[str, tuple[Callable[[Worker], None], ...]]] = {
+    "commands": (commands.attach,),
+    "uploads": (uploads.attach,),
+    "syncs": (syncs.attach, sync_chunks.attach),
+    "snapshots": (snapshots.attach,),
+}
+ROLES: Final = (*_ATTACH, "relay", "scheduler")
+"""What a worker can do. One process can do any of it, and any number of processes the same."""
+
+_RELAY_BATCH_BYTES: Final = 512 * 1024
+
+
+async def run_worker(settings: Settings, roles: Sequence[str]) -> None:
+    """Run roles until SIGINT or SIGTERM; a broker that is away at the start is waited for.
+
+    Raises:
+        ValueError: a role is not one of ROLES.
+        TooManyDeadLetters: see there.
+    """
+    if unknown := set(roles) - set(ROLES):
+        raise ValueError(f"unknown role {', '.join(sorted(unknown))}; the roles are {', '.join(ROLES)}")
+    stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: stopping.done() or stopping.set_result(None))
+    pause = 0.5
+    while not stopping.done():
+        try:
+            async with _worker(settings, stopping) as worker:
+                await _run_roles(worker, roles, stopping)
+        except KafkaConnectionError as error:
+            log.warning(
+                "Kafka at %s does not answer (%s); trying again in %s s", settings.kafka_bootstrap_servers, error, pause
+            )
+            await asyncio.wait([stopping], timeout=pause)
+            pause = min(pause * 2, 15)
+    stopping.result()
+
+
+@asynccontextmanager
+async def _worker(settings: Settings, stopping: "asyncio.Future[None]") -> AsyncIterator[Worker]:
+    """The parts of a worker, connected."""
+
+    def stop(reason: BaseException) -> None:
+        if not stopping.done():
+            stopping.set_exception(reason)
+
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        acks="all",
+        enable_idempotence=settings.kafka_idempotence,
+        max_batch_size=_RELAY_BATCH_BYTES,
+    )
+    database = Database(settings.database_url.get_secret_value())
+    secret = settings.s3_secret_access_key
+    objects = ObjectStore(
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    dead_letters = DeadLetters(producer, f"{settings.kafka_topic_prefix}{Topic.DEAD_LETTERS}", settings.dead_letter_cap)
+    broker = KafkaBroker(
+        settings.kafka_bootstrap_servers,
+        apply_types=False,
+        logger=logging.getLogger("faststream"),
+        log_level=logging.DEBUG,
+    )
+    await producer.start()
+    try:
+        yield Worker(settings, broker, producer, database, objects, dead_letters, stop)
+    finally:
+        await broker.stop()
+        await producer.stop()
+        database.close()
+
+
+async def _run_roles(worker: Worker, roles: Sequence[str], stopping: "asyncio.Future[None]") -> None:
+    for role in roles:
+        for attach in _ATTACH.get(role, ()):
+            attach(worker)
+    tasks = [asyncio.create_task(task, name=role) for role, task in _loops(worker, roles)]
+    try:
+        await worker.broker.start()
+        log.info("ready: %s", ", ".join(roles))
+        done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            task.result()  # a loop ends only by an error, which ends the worker
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _loops(worker: Worker, roles: Sequence[str]) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    """The roles that are no subscribers."""
+    loops: list[tuple[str, Coroutine[Any, Any, None]]] = []
+    if "relay" in roles:
+        loops.append(("relay", Relay(worker.database, worker.producer, worker.settings.kafka_topic_prefix).run()))
+    if "scheduler" in roles and worker.settings.uploads_poll_seconds:
+        loops.append(("scheduler", Poller(worker).run()))
+    return loops

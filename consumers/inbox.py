@@ -1,0 +1,74 @@
+"""What happens to received records: read, hand to one handler, and set aside what cannot be processed."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from consumers.cloudevents import Record
+from consumers.dead_letters import DeadLetters
+from pipeline.errors import Invalid, TryLater
+from schemas.errors import ErrorCode
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Inbox(Generic[T]):
+    """One topic's way into the pipeline."""
+
+    def __init__(
+        self,
+        consumer: str,
+        read: Callable[[Record], T],
+        handle: Callable[[Sequence[T]], Awaitable[None]],
+        dead_letters: DeadLetters,
+    ) -> None:
+        """`handle` is given what `read` made of the records of one poll, in order.
+
+        `read` raises Invalid for a record that does not keep its contract.
+        """
+        self._consumer = consumer
+        self._read = read
+        self._handle = handle
+        self._dead_letters = dead_letters
+
+    async def receive(self, records: Sequence[Record]) -> None:
+        """Process records. When it returns, each has had its effect or is a dead letter, and all can be acknowledged.
+
+        Raises:
+            TryLater: nothing of the last step was done; give the same records again.
+        """
+        events: list[tuple[Record, T]] = []
+        for record in records:
+            try:
+                events.append((record, self._read(record)))
+            except Invalid as reason:
+                await self._set_aside(record, reason)
+        if events:
+            await self._process(events)
+
+    async def _process(self, events: Sequence[tuple[Record, T]]) -> None:
+        try:
+            await self._handle([event for _, event in events])
+        except TryLater:
+            raise
+        except Exception as error:
+            # One of them cannot be processed: alone, each shows whether it is the one.
+            if len(events) > 1:
+                log.warning("a batch of %d failed (%r); taking them one by one", len(events), error)
+                for event in events:
+                    await self._process([event])
+            else:
+                await self._set_aside(events[0][0], self._reason(error))
+        else:
+            self._dead_letters.saw_good_message()
+
+    def _reason(self, error: Exception) -> Invalid:
+        if isinstance(error, Invalid):
+            return error
+        log.error("a message cannot be processed", exc_info=error)
+        return Invalid(ErrorCode.MESSAGE_NOT_PROCESSABLE, repr(error)[:500])
+
+    async def _set_aside(self, record: Record, reason: Invalid) -> None:
+        await self._dead_letters.send(record, reason, consumer=self._consumer, attempts=1)

@@ -1,0 +1,39 @@
+"""All settings, from environment variables that begin with ONHAND_. README.md has the same list as a table."""
+
+from pydantic import Field, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.topics import DEFAULT_PREFIX
+
+
+class Settings(BaseSettings):
+    """Where the servers are, and the limits that an operator may change. Immutable once read."""
+
+    model_config = SettingsConfigDict(env_prefix="ONHAND_", frozen=True, extra="ignore")
+
+    database_url: SecretStr = Field(description="PostgreSQL 18 or newer, as postgresql://user:password@host:port/name.")
+    kafka_bootstrap_servers: str = Field(description="Kafka brokers, host:port, several with commas.")
+    kafka_topic_prefix: str = Field(DEFAULT_PREFIX, description="Put in front of every topic and consumer group.")
+    kafka_replication_factor: PositiveInt = Field(1, description="Of the topics that `onhand topics apply` creates.")
+    kafka_idempotence: bool = Field(
+        True, description="Idempotent producers; the embedded broker cannot and turns it off."
+    )
+    s3_endpoint_url: str | None = Field(None, description="S3-compatible store; empty for AWS.")
+    s3_region: str = Field("us-east-1", description="Region of the buckets.")
+    s3_access_key_id: str | None = Field(None, description="Empty for the usual AWS credential chain.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="Belongs to the access key.")
+    s3_uploads_bucket: str = Field("uploads", description="Where CSV files are dropped.")
+    s3_work_bucket: str = Field("work", description="Where the parts of a planned sync lie until it ends.")
+    s3_snapshots_bucket: str = Field("snapshots", description="Where snapshots are written.")
+    uploads_poll_seconds: float = Field(
+        2.0, ge=0, description="How often the uploads bucket is listed; 0 where the store sends notifications."
+    )
+    upload_max_bytes: PositiveInt = Field(10 * 2**30, description="The largest file that a sync takes, in bytes.")
+    fetch_timeout_seconds: float = Field(30.0, gt=0, description="For connecting to and for each read of an https URL.")
+    fetch_allow_private: bool = Field(False, description="Let syncs fetch http:// and private addresses.")
+    snapshot_link_hours: PositiveInt = Field(24, description="How long the link of a snapshot can be used.")
+    chunk_bytes: PositiveInt = Field(1_000_000, description="Aimed size of one chunk of a sync, in bytes of CSV.")
+    command_batch_size: PositiveInt = Field(2_000, description="Most commands in one transaction.")
+    dead_letter_cap: PositiveInt = Field(
+        1_000, description="Dead letters in a row, with no good message between, after which a worker stops."
+    )

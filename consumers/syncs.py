@@ -1,0 +1,35 @@
+"""Subscribes to `syncs`: requests to plan or abort a CSV sync."""
+
+import asyncio
+from collections.abc import Sequence
+
+from consumers.cloudevents import Received, reader
+from consumers.inbox import Inbox
+from consumers.subscription import subscribe
+from consumers.worker import Worker
+from pipeline.syncs.plan import Planner, abort_sync, request_sync
+from pipeline.uploads.source import SourceLimits
+from schemas.jobs import SYNC_REQUESTS, AbortSync, RequestSync
+from schemas.topics import Topic
+
+
+def attach(worker: Worker) -> None:
+    """Let this worker take part in planning syncs."""
+    settings, topic = worker.settings, worker.topic(Topic.SYNCS)
+    planner = Planner(
+        worker.database,
+        worker.objects,
+        settings.s3_work_bucket,
+        settings.chunk_bytes,
+        SourceLimits(settings.upload_max_bytes, settings.fetch_timeout_seconds, settings.fetch_allow_private),
+    )
+
+    async def handle(events: Sequence[Received[RequestSync | AbortSync]]) -> None:
+        for event in events:
+            if isinstance(event.data, RequestSync):
+                await asyncio.to_thread(request_sync, event.data, planner)
+            else:
+                await asyncio.to_thread(abort_sync, event.data, worker.database)
+
+    inbox = Inbox(topic, reader(SYNC_REQUESTS), handle, worker.dead_letters)
+    subscribe(worker.broker, topic, inbox.receive, group=topic, max_records=1, stop=worker.stop)

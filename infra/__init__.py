@@ -1,0 +1,1 @@
+"""What onhand runs on: the local stack, the command line, the demo, the benchmarks."""

@@ -1,0 +1,151 @@
+"""What commands work with, each made when a command asks for it: settings, database, objects, Kafka clients."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from pydantic import TypeAdapter, ValidationError
+
+from consumers.settings import Settings
+from infra.cli.failures import Failure
+from pipeline.errors import TryLater
+from pipeline.objects import ObjectStore
+from pipeline.store.database import Database
+from schemas.identifiers import AccountIdField, LocationIdField, SkuField, WarehouseIdField
+from schemas.topics import Topic
+
+
+def _parser(contract: Any, name: str) -> Callable[[str], str]:
+    adapter: TypeAdapter[str] = TypeAdapter(contract)
+
+    def parse(text: str) -> str:
+        try:
+            return adapter.validate_python(text)
+        except ValidationError as error:
+            raise typer.BadParameter(f"{text!r} is not {name}: {error.errors()[0]['msg']}") from None
+
+    return parse
+
+
+_ACCOUNT = typer.Option(
+    "--account",
+    envvar="ONHAND_ACCOUNT",
+    parser=_parser(AccountIdField, "an account id"),
+    metavar="ID",
+    help="Whose data.",
+)
+Account = Annotated[str, _ACCOUNT]
+AccountOrNone = Annotated[str | None, _ACCOUNT]
+Warehouse = Annotated[
+    str | None,
+    typer.Option(
+        "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Only of this warehouse."
+    ),
+]
+RequiredWarehouse = Annotated[
+    str,
+    typer.Option(
+        "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Whose stock it is."
+    ),
+]
+Sku = Annotated[
+    str | None, typer.Option("--sku", parser=_parser(SkuField, "a SKU"), metavar="SKU", help="Only of this SKU.")
+]
+Location = Annotated[
+    str | None,
+    typer.Option(
+        "--location", parser=_parser(LocationIdField, "a location id"), metavar="ID", help="Only of this location."
+    ),
+]
+
+
+def load_settings() -> Settings:
+    """The settings from the environment. Failure names the variables that are missing or wrong, all of them."""
+    try:
+        return Settings()  # type: ignore[call-arg] - the fields come from the environment
+    except ValidationError as error:
+        raise Failure(_settings_message(error)) from None
+
+
+def _settings_message(error: ValidationError) -> str:
+    prefix = Settings.model_config.get("env_prefix", "")
+    parts = []
+    for problem in error.errors():
+        name = f"{prefix}{problem['loc'][0]}".upper()
+        parts.append(f"{name} is not set" if problem["type"] == "missing" else f"{name}: {problem['msg']}")
+    return f"{'; '.join(parts)}. The README lists the settings; `onhand up` prints them for servers to try it on."
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """A pool of connections, closed at the end. TryLater with the server's own words where it does not let us in."""
+    url = settings.database_url.get_secret_value()
+    try:
+        psycopg.connect(url, connect_timeout=10).close()  # the pool would wait and not say why
+    except psycopg.OperationalError as error:
+        raise TryLater(f"PostgreSQL does not answer: {error}") from error
+    except psycopg.ProgrammingError as error:
+        raise Failure(f"ONHAND_DATABASE_URL cannot be read: {' '.join(str(error).split())}") from None
+    database = Database(url, max_size=2)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@asynccontextmanager
+async def open_producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that has the broker keep every message on all replicas. TryLater where no broker answers."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        enable_idempotence=settings.kafka_idempotence,
+        acks="all",
+        linger_ms=5,
+        max_batch_size=256 * 1024,
+    )
+    try:
+        await _start(producer, settings)
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def open_consumer(settings: Settings, topic: Topic, *, from_beginning: bool) -> AsyncIterator[AIOKafkaConsumer]:
+    """A reader of all partitions of a topic, outside of any group, from its beginning or from its present end on."""
+    name = settings.kafka_topic_prefix + topic
+    consumer = AIOKafkaConsumer(
+        name, bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        await _start(consumer, settings)
+        if not consumer.assignment():
+            raise Failure(f"Topic {name} does not exist: run `onhand topics apply`.")
+        offsets = consumer.beginning_offsets if from_beginning else consumer.end_offsets
+        for partition, offset in (await offsets(consumer.assignment())).items():
+            consumer.seek(partition, offset)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _start(client: AIOKafkaProducer | AIOKafkaConsumer, settings: Settings) -> None:
+    try:
+        await client.start()
+    except KafkaConnectionError as error:
+        raise TryLater(f"Kafka does not answer at {settings.kafka_bootstrap_servers}: {error}") from error
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """The object store; nothing connects yet."""
+    secret = settings.s3_secret_access_key
+    return ObjectStore(
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )

@@ -1,0 +1,131 @@
+# ruff: noqa: PLR0913 - a parameter is an option of the command line
+"""`onhand levels`, `log`, `events tail`, `audit`: look at stock, its ledger and its events, and prove that they agree."""
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.context import (
+    Account,
+    AccountOrNone,
+    Location,
+    Sku,
+    Warehouse,
+    load_settings,
+    open_consumer,
+    open_database,
+)
+from infra.cli.messages import shown
+from infra.cli.output import AsJson, Limit, print_json, print_line, print_rows
+from pipeline import views
+from schemas import identifiers as ids
+from schemas.topics import Topic
+
+if TYPE_CHECKING:
+    from consumers.settings import Settings
+    from pipeline.audit import Finding
+
+events = typer.Typer(no_args_is_help=True, help="The events on the topics.")
+# Typer makes an application of one command that command itself, unless it has a callback.
+events.callback()(lambda: None)
+
+
+def levels(
+    account: Account,
+    warehouse: Warehouse = None,
+    sku: Sku = None,
+    location: Location = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """The account's stock: each level with its states, in units."""
+    with open_database(load_settings()) as database:
+        rows = views.levels(database, ids.AccountId(account), _stock(warehouse, sku, location))
+        print_rows(rows, as_json=as_json, limit=limit)
+
+
+def log(
+    account: Account,
+    warehouse: Warehouse = None,
+    sku: Sku = None,
+    location: Location = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """The account's change log, newest first: what changed, why, and by what."""
+    with open_database(load_settings()) as database:
+        rows = views.change_log(database, ids.AccountId(account), _stock(warehouse, sku, location))
+        print_rows(rows, as_json=as_json, limit=limit)
+
+
+@events.command()
+def tail(
+    topic: Annotated[Topic, typer.Option(help="Which topic.")] = Topic.CHANGES,
+    account: AccountOrNone = None,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Not only what comes from now on.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many; without it, go on until Ctrl-C.")
+    ] = None,
+    as_json: AsJson = False,  # noqa: ARG001 - every command takes it, and this one prints nothing else
+) -> None:
+    """Print events as JSON, one a line. --account leaves out the events of other accounts."""
+    asyncio.run(_tail(load_settings(), topic, account, limit, from_beginning=from_beginning))
+
+
+async def _tail(
+    settings: "Settings", topic: Topic, account: str | None, limit: int | None, *, from_beginning: bool
+) -> None:
+    count = 0
+    async with open_consumer(settings, topic, from_beginning=from_beginning) as consumer:
+        async for record in consumer:
+            event = shown(record)
+            data = event["data"]
+            if account is not None and not (isinstance(data, dict) and data.get("account_id") == account):
+                continue
+            print_json(event)
+            count += 1
+            if count == limit:
+                return
+
+
+def audit(
+    account: AccountOrNone = None,
+    with_events: Annotated[
+        bool, typer.Option("--events", help="Also compare the ledger with the events on the topic of changes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prove the invariants on the data that is there, of one account or of all. Exit code 1 where one is broken."""
+    # These bring the readers of events with them, which take a while to import.
+    from consumers.event_audit import audit_events  # noqa: PLC0415
+    from pipeline.audit import audit as audit_database  # noqa: PLC0415
+
+    settings = load_settings()
+    with open_database(settings) as database:
+        findings = audit_database(database, account)
+        if with_events:
+            findings = [*findings, asyncio.run(audit_events(settings, database))]
+    for finding in findings:
+        if as_json:
+            print_json(asdict(finding))
+        else:
+            _print_finding(finding)
+    if any(finding.broken for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print_finding(finding: "Finding") -> None:
+    verdict = "BROKEN" if finding.broken else "holds "
+    print_line(f"{verdict}  {finding.invariant}. {finding.name}: {finding.checked} checked, {finding.broken} broken")
+    for example in finding.examples:
+        print_line(f"           {example}")
+
+
+def _stock(warehouse: str | None, sku: str | None, location: str | None) -> views.Stock:
+    return views.Stock(
+        warehouse_id=ids.WarehouseId(warehouse) if warehouse else None,
+        sku=ids.Sku(sku) if sku else None,
+        location_id=ids.LocationId(location) if location else None,
+    )

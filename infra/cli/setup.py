@@ -1,0 +1,139 @@
+"""`onhand db upgrade`, `onhand topics apply`, `onhand doctor`: make the servers ready, and say what they lack."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from uuid import uuid4
+
+import typer
+from aiokafka import AIOKafkaClient
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.transaction import InitProducerIdRequest
+
+from consumers.settings import Settings
+from consumers.topics import Outcome, apply_topics, check_topics
+from infra.cli.context import load_settings, open_objects
+from infra.cli.failures import explain
+from infra.cli.output import AsJson, print_json, print_line, print_rows
+from pipeline.store import migrate
+
+db = typer.Typer(no_args_is_help=True, help="The database.")
+topics = typer.Typer(no_args_is_help=True, help="The Kafka topics.")
+
+
+# Typer makes an application of one command that command itself, unless it has a callback.
+db.callback()(lambda: None)
+topics.callback()(lambda: None)
+
+
+@db.command()
+def upgrade(as_json: AsJson = False) -> None:
+    """Bring the database to this version's schema. Safe to run twice and at once."""
+    done = migrate.upgrade(load_settings().database_url.get_secret_value())
+    if as_json:
+        print_json({"applied": done})
+    else:
+        print_line(f"Applied {', '.join(done)}." if done else "The database is up to date.")
+
+
+@topics.command()
+def apply(as_json: AsJson = False) -> None:
+    """Create the topics, and correct their settings. Exit code 1 where one still differs."""
+    reports = asyncio.run(apply_topics(load_settings()))
+    print_rows([asdict(report) for report in reports], as_json=as_json, limit=None)
+    if any(report.outcome is Outcome.DIFFERS for report in reports):
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that doctor looked at; `detail` says what was seen, or what is wrong and what to do."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check PostgreSQL, Kafka and the object store, and say of each what is wrong. Exit code 1 where anything is."""
+    settings = load_settings()
+    failed = False
+    for check in _checks(settings):
+        failed = failed or not check.ok
+        if as_json:
+            print_json(asdict(check))
+        else:
+            print_line(f"{'ok    ' if check.ok else 'failed'}  {check.check}: {check.detail}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _checks(settings: Settings) -> Iterator[Check]:
+    buckets = (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket)
+    yield _check("PostgreSQL", lambda: _database(settings))
+    yield _check("Kafka topics", lambda: _kafka_topics(settings))
+    yield _check("Kafka idempotent producer", lambda: asyncio.run(_idempotence(settings)))
+    for bucket in buckets:
+        # A probe in the uploads bucket would be taken for somebody's file.
+        write = bucket != settings.s3_uploads_bucket
+        yield _check(f"S3 bucket {bucket}", lambda bucket=bucket, write=write: _bucket(settings, bucket, write=write))
+
+
+class _Wrong(Exception):  # noqa: N818 - a finding
+    """The server is there and not as it should be."""
+
+
+def _check(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except _Wrong as finding:
+        return Check(name, False, str(finding))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one server, the others are looked at
+        return Check(name, False, explain(error).removesuffix(" (`onhand doctor` checks every server.)"))
+
+
+def _database(settings: Settings) -> str:
+    missing = migrate.pending(settings.database_url.get_secret_value())
+    if missing:
+        raise _Wrong(f"lacks {', '.join(missing)}: run `onhand db upgrade`")
+    return "reachable, schema up to date"
+
+
+def _kafka_topics(settings: Settings) -> str:
+    wrong = [report for report in asyncio.run(check_topics(settings)) if report.outcome is not Outcome.UNCHANGED]
+    if wrong:
+        what = ", ".join(f"{report.name} {report.outcome} {report.detail}".rstrip() for report in wrong)
+        raise _Wrong(f"{what}: run `onhand topics apply`; it says what it cannot mend")
+    return "reachable, all topics as specified"
+
+
+async def _idempotence(settings: Settings) -> str:
+    if not settings.kafka_idempotence:
+        return "switched off by ONHAND_KAFKA_IDEMPOTENCE"
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka_bootstrap_servers, request_timeout_ms=10_000)
+    try:
+        await client.bootstrap()
+        asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
+        answer = await client.send(client.get_random_node(), asked)
+    except (KafkaError, TimeoutError) as error:
+        raise _Wrong(f"{error}: where the broker cannot do it, set ONHAND_KAFKA_IDEMPOTENCE=false") from error
+    finally:
+        await client.close()
+    if answer.error_code:
+        raise _Wrong(f"refused: {for_code(answer.error_code).__name__}; grant the user IdempotentWrite on the cluster")
+    return "works"
+
+
+def _bucket(settings: Settings, bucket: str, *, write: bool) -> str:
+    store = open_objects(settings)
+    if not write:
+        next(store.list(bucket), None)
+        return "can be listed"
+    key, content = f".onhand-doctor/{uuid4()}", b"onhand"
+    store.put_bytes(bucket, key, content)
+    try:
+        if store.download(bucket, key) != content:
+            raise _Wrong("does not give back what was written")
+    finally:
+        store.delete_prefix(bucket, key)
+    return "can be written, read and deleted from"

@@ -1,0 +1,88 @@
+"""`onhand up` and `onhand worker`: servers to try it on, and the processes that do the work."""
+
+import asyncio
+import shlex
+import signal
+import sys
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from infra.cli.context import load_settings
+from infra.cli.output import AsJson, print_json, print_note
+from infra.platform import KafkaKind, Platform
+
+DEFAULT_DATA: Final = Path(".onhand/stack")
+_LOOK_SECONDS: Final = 0.5
+
+
+class Role(StrEnum):
+    """What a worker does; ALL is everything else."""
+
+    COMMANDS = "commands"
+    UPLOADS = "uploads"
+    SYNCS = "syncs"
+    SNAPSHOTS = "snapshots"
+    RELAY = "relay"
+    SCHEDULER = "scheduler"
+    ALL = "all"
+
+
+class Kafka(StrEnum):
+    """Which broker `up` starts."""
+
+    EMBEDDED = "embedded"
+    APACHE = "apache"
+
+
+def worker(
+    roles: Annotated[list[Role] | None, typer.Argument(help="What it does; everything where nothing is named.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Work on the configured servers until Ctrl-C or SIGTERM. A worker waits for servers that are away."""
+    from consumers.app import run_worker  # noqa: PLC0415 - FastStream takes a second to import, and only workers need it
+
+    asyncio.run(run_worker(load_settings(), roles or [Role.ALL]))
+    if as_json:
+        print_json({"stopped": True})
+
+
+def up(
+    data: Annotated[Path, typer.Option(help="Where the servers keep their data.")] = DEFAULT_DATA,
+    kafka: Annotated[
+        Kafka, typer.Option(help="embedded: in memory, forgets all messages; apache: needs Java 17 and Maven.")
+    ] = Kafka.EMBEDDED,
+    as_json: AsJson = False,
+) -> None:
+    """Start PostgreSQL, an S3 store, a Kafka broker and all workers, until Ctrl-C. For trying out, not for keeping.
+
+    The addresses are printed as `export` lines: copy them into another terminal, and use `onhand` there. A worker or a
+    server that dies stops everything, with exit code 1.
+    """
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    kind: KafkaKind = "apache" if kafka is Kafka.APACHE else "embedded"
+    try:
+        with Platform(data, kafka=kind) as platform:
+            _print_environment(platform.environ, as_json=as_json)
+            print_note(f"Up. The logs are in {platform.logs}. Ctrl-C stops everything.")
+            while not asked_to_stop.wait(_LOOK_SECONDS):
+                platform.check()
+    except KeyboardInterrupt:
+        print_note("Stopped.")
+
+
+def _interrupt(_number: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _print_environment(environ: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(environ)
+    else:
+        sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in environ.items())
+    sys.stdout.flush()

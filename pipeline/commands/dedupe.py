@@ -1,0 +1,55 @@
+"""Tells new commands from repeats, within a batch and against all that came before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+
+from pipeline.commands.received import ReceivedCommand
+from pipeline.errors import Invalid
+from pipeline.store.commands import CommandKey, Outcome, earlier_outcomes
+from schemas.commands import CreateLocation, UpsertProduct, UpsertWarehouse
+from schemas.errors import ErrorCode
+from schemas.events import CommandResult
+from schemas.states import ResultStatus
+
+
+@dataclass
+class Deliveries:
+    """A batch, sorted: new commands by kind, in order, and the answers to repeats of earlier batches.
+
+    A repeat within the batch is left out: its twin's result answers it too.
+    """
+
+    catalogue: list[ReceivedCommand] = field(default_factory=list)
+    stock: list[ReceivedCommand] = field(default_factory=list)
+    repeats: list[CommandResult] = field(default_factory=list)
+
+
+def deduplicate(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> Deliveries:
+    """Sort a batch. The same id with another body is answered with IDEMPOTENCY_MISMATCH and has no effect."""
+    first: dict[CommandKey, ReceivedCommand] = {}
+    deliveries = Deliveries()
+    for delivery in received:
+        twin = first.setdefault(delivery.key, delivery)
+        if twin.body_hash != delivery.body_hash:
+            deliveries.repeats.append(_mismatch(delivery))
+    earlier = earlier_outcomes(connection, first)
+    for key, delivery in first.items():
+        if outcome := earlier.get(key):
+            deliveries.repeats.append(_answer(delivery, outcome))
+        elif isinstance(delivery.command, UpsertWarehouse | UpsertProduct | CreateLocation):
+            deliveries.catalogue.append(delivery)
+        else:
+            deliveries.stock.append(delivery)
+    return deliveries
+
+
+def _answer(delivery: ReceivedCommand, earlier: Outcome) -> CommandResult:
+    if earlier.body_hash != delivery.body_hash:
+        return _mismatch(delivery)
+    return earlier.result(ResultStatus.DUPLICATE)
+
+
+def _mismatch(delivery: ReceivedCommand) -> CommandResult:
+    return delivery.rejected(Invalid(ErrorCode.IDEMPOTENCY_MISMATCH, delivery.command_id)).result()

@@ -1,0 +1,24 @@
+"""The two ways in which work can fail. Everything else that is raised is a bug."""
+
+from schemas.errors import ErrorCode, describe
+
+
+class Invalid(Exception):  # noqa: N818 - the two words are names of outcomes
+    """The input is wrong and stays wrong: trying again cannot help.
+
+    What follows: the message gets its rejection, the job ends in error, or the bytes go to the dead-letter topic; then
+    the message is acknowledged.
+    """
+
+    def __init__(self, code: ErrorCode, detail: str = "") -> None:
+        """`detail` says which value was found, and where; the code brings the meaning and the hint."""
+        super().__init__(f"{describe(code)} ({detail})" if detail else describe(code))
+        self.code = code
+        self.detail = detail
+
+
+class TryLater(Exception):  # noqa: N818
+    """Something outside is not there just now: a server is down, a lock was lost, a deadlock was broken.
+
+    What follows: nothing was written, nothing is acknowledged, and the same message comes again after a pause.
+    """

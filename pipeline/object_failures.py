@@ -1,0 +1,49 @@
+"""What the failures of an S3 store mean to onhand."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from urllib3.exceptions import HTTPError
+
+from pipeline.errors import Invalid, TryLater
+from schemas.errors import ErrorCode
+
+_BAD_NAMES: Final = {"InvalidBucketName", "KeyTooLongError", "InvalidURI"}
+_PASSING: Final = {
+    "SlowDown",
+    "Throttling",
+    "RequestTimeout",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "NoSuchUpload",  # a lifecycle rule or another process took the unfinished upload away
+}
+
+
+@contextmanager
+def failures(bucket: str, key: str | None = None) -> Iterator[None]:
+    """The one place where the store's failures become onhand's. No key: what is missing can only be the bucket."""
+    name = f"s3://{bucket}/{key or ''}"
+    try:
+        yield
+    except ParamValidationError as error:
+        raise Invalid(ErrorCode.FILE_NOT_FOUND, f"{name}: {error}") from error
+    except ClientError as error:
+        raise _meaning(error, bucket, key, name) from error
+    except (BotoCoreError, HTTPError) as error:
+        raise TryLater(f"{name}: {error}") from error
+
+
+def _meaning(error: ClientError, bucket: str, key: str | None, name: str) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= 500 or status in {408, 429} or code in _PASSING:
+        return TryLater(f"{name}: {error}")
+    if code == "NoSuchBucket" or (key is None and status == 404):
+        return Invalid(ErrorCode.FILE_NOT_FOUND, f"bucket {bucket!r} does not exist")
+    if status == 404 or code in {"NoSuchKey", *_BAD_NAMES}:
+        return Invalid(ErrorCode.FILE_NOT_FOUND, name)
+    if status == 403 or code == "AccessDenied":
+        return Invalid(ErrorCode.FILE_FORBIDDEN, name)
+    return Invalid(ErrorCode.FILE_CHANGED, name) if status == 412 else error

@@ -1,0 +1,217 @@
+"""Object storage: the few S3 operations that onhand needs, with failures in onhand's own two words."""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from pipeline.errors import Invalid
+from pipeline.iterable_file import IterableFile
+from pipeline.object_failures import failures
+from schemas.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_PART_BYTES: Final = 8 * 2**20
+# At most ten parts wait in memory (a constant of s3transfer), two are on their way at a time.
+_TRANSFER: Final = TransferConfig(
+    multipart_threshold=_PART_BYTES,
+    multipart_chunksize=_PART_BYTES,
+    max_concurrency=2,
+    preferred_transfer_client="classic",
+)
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One version of an object: its ETag without quotes, its size in bytes."""
+
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ListedObject(ObjectInfo):
+    """An object as a listing shows it."""
+
+    key: str
+    last_modified: datetime
+
+
+class ObjectStore:
+    """One S3-compatible store. Safe to share between threads.
+
+    Every method raises:
+        Invalid: FILE_NOT_FOUND, FILE_FORBIDDEN, or FILE_CHANGED where an ETag was asked for.
+        TryLater: the store is away, overloaded, or broke the connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None,
+        region: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+    ) -> None:
+        """No endpoint: AWS. No key: the usual AWS credential chain. Nothing connects before the first call."""
+        self._client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=endpoint_url,
+            region_name=region,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"},
+                connect_timeout=5,
+                read_timeout=60,
+                retries={"mode": "standard", "total_max_attempts": 4},
+                # Stores other than AWS do not all know the newer checksums.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def head(self, bucket: str, key: str, etag: str | None = None) -> ObjectInfo:
+        """What is there under the key now; FILE_CHANGED when it is not `etag`."""
+        try:
+            with failures(bucket, key):
+                answer = self._client.head_object(Bucket=bucket, Key=key, **_pin(etag))
+        except Invalid as error:
+            if error.code is ErrorCode.FILE_NOT_FOUND:
+                self._require_bucket(bucket)  # the answer to HEAD has no body that would say which of the two it is
+            raise
+        return ObjectInfo(etag=_bare(answer["ETag"]), size=answer["ContentLength"])
+
+    def stream(self, bucket: str, key: str, *, etag: str, chunk_size: int) -> Iterator[bytes]:
+        """The bytes of exactly the version `etag`, in chunks of `chunk_size` bytes, the last one shorter."""
+        with failures(bucket, key):
+            body = self._client.get_object(Bucket=bucket, Key=key, **_pin(etag))["Body"]
+        try:
+            chunks = body.iter_chunks(chunk_size)
+            while True:
+                with failures(bucket, key):
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                yield chunk
+        finally:
+            body.close()
+
+    def download(self, bucket: str, key: str) -> bytes:
+        """The whole object; for small ones."""
+        with failures(bucket, key):
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def put_bytes(self, bucket: str, key: str, data: bytes) -> None:
+        """Write an object; for small ones."""
+        with failures(bucket, key):
+            self._client.put_object(Bucket=bucket, Key=key, Body=data)
+
+    def put_file(self, bucket: str, key: str, path: Path) -> None:
+        """Write an object from a file of any size."""
+        with path.open("rb") as file:
+            self._upload(bucket, key, file)
+
+    def upload_stream(self, bucket: str, key: str, chunks: Iterable[bytes]) -> int:
+        """Write an object of unknown size in bounded memory; its size in bytes.
+
+        What the iterable raises is raised here, and then there is no object (or still the one that was there before).
+        The iterable is read in another thread, and has been left alone when this returns.
+        """
+        source = IterableFile(chunks)
+        self._upload(bucket, key, io.BufferedReader(source))
+        return source.size
+
+    def presigned_get(self, bucket: str, key: str, seconds: int) -> str:
+        """A URL that anybody can fetch the object from for so long; S3 allows at most seven days."""
+        with failures(bucket, key):
+            return self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
+            )
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[ListedObject]:
+        """All objects whose key begins with `prefix`, in the order of their keys, read page by page."""
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+        while True:
+            with failures(bucket):
+                page = next(pages, None)
+            if page is None:
+                return
+            for found in page.get("Contents", []):
+                yield ListedObject(
+                    key=found["Key"],
+                    etag=_bare(found["ETag"]),
+                    size=found["Size"],
+                    last_modified=found["LastModified"],
+                )
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove the object; nothing happens where there is none."""
+        with failures(bucket, key):
+            self._client.delete_object(Bucket=bucket, Key=key)
+
+    def delete_prefix(self, bucket: str, prefix: str) -> None:
+        """Remove all objects whose key begins with `prefix`, and what broken-off uploads left under such keys."""
+        with failures(bucket):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                self._delete(bucket, [found["Key"] for found in page.get("Contents", [])])
+            for uploads in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+                for upload in uploads.get("Uploads", []):
+                    self._client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Make the bucket unless it is there."""
+        try:
+            self._require_bucket(bucket)
+        except Invalid as error:
+            if error.code is not ErrorCode.FILE_NOT_FOUND:
+                raise
+            with failures(bucket):
+                self._create_bucket(bucket)
+
+    def _create_bucket(self, bucket: str) -> None:
+        try:
+            region: Any = self._client.meta.region_name
+            if region == "us-east-1":  # the one region that S3 refuses to be told
+                self._client.create_bucket(Bucket=bucket)
+            else:
+                self._client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
+        except self._client.exceptions.BucketAlreadyOwnedByYou:
+            return  # another process was faster
+
+    def _require_bucket(self, bucket: str) -> None:
+        with failures(bucket):
+            self._client.head_bucket(Bucket=bucket)
+
+    def _upload(self, bucket: str, key: str, file: IO[bytes]) -> None:
+        with failures(bucket, key):
+            self._client.upload_fileobj(file, bucket, key, Config=_TRANSFER)
+
+    def _delete(self, bucket: str, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        answer = self._client.delete_objects(
+            Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+        for error in answer.get("Errors", []):
+            raise ClientError(
+                {"Error": {"Code": error.get("Code", ""), "Message": error.get("Message", "")}}, "DeleteObjects"
+            )
+
+
+def _bare(etag: str) -> str:
+    return etag.strip('"')
+
+
+def _pin(etag: str | None) -> dict[str, Any]:
+    return {} if etag is None else {"IfMatch": f'"{_bare(etag)}"'}

@@ -1,0 +1,55 @@
+"""Writes one chunk of a sync, set-based: levels, ledger and the status of every row."""
+
+from dataclasses import dataclass
+
+import polars as pl
+import psycopg
+
+from pipeline.store.outbox import announce_batch
+from pipeline.store.statements import statements
+from pipeline.store.syncs import SyncKey
+from schemas.identifiers import UNASSIGNED
+from schemas.states import ItemStatus
+
+_SQL = statements("chunks")
+_STAGED = ("row", "sku", "quantity", "action", "reason", "location", "target", "errors")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which warehouse a chunk goes to, and who changes it."""
+
+    warehouse_id: str
+    actor: str | None
+
+
+def stage(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
+    """Bring validated rows (see `validate_rows`) into this transaction."""
+    connection.execute(_SQL["create_stage"])
+    with connection.cursor() as cursor, cursor.copy(_SQL["copy_stage"]) as copy:
+        copy.write(rows.select(_STAGED).write_csv(include_header=False).encode())
+
+
+def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -> dict[ItemStatus, int]:
+    """Apply the staged rows: replace each good row's level, log the change, and write every row's status.
+
+    Returns the number of rows by status.
+    """
+    parameters = key.parameters(warehouse_id=target.warehouse_id, actor=target.actor, unassigned=UNASSIGNED)
+    for step in ("resolve", "create_levels"):
+        connection.execute(_SQL[step], parameters, prepare=False)
+    connection.execute(_SQL["prefer_nested_loops"])
+    change_count = connection.execute(_SQL["update_levels"], parameters, prepare=False).rowcount
+    if change_count:
+        batch_id = announce_batch(connection, key.account_id, change_count=change_count)
+        connection.execute(_SQL["append_ledger"], {**parameters, "batch_id": batch_id}, prepare=False)
+    row = connection.execute(_SQL["insert_items"], parameters, prepare=False).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate gives one row
+    return {ItemStatus.SUCCESS: row[0], ItemStatus.ERROR: row[1]}
+
+
+def abort_staged(connection: psycopg.Connection, key: SyncKey) -> dict[ItemStatus, int]:
+    """Give every staged row the status ABORTED. Returns the number of rows by status."""
+    row = connection.execute(_SQL["insert_aborted_items"], key.parameters(), prepare=False).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate gives one row
+    return {ItemStatus.ABORTED: row[0]}

@@ -1,0 +1,89 @@
+"""Reads and writes the dedupe records and results of commands."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from pipeline.store.statements import statements
+from schemas.errors import ErrorCode
+from schemas.events import CommandResult, LevelTouched
+from schemas.states import ResultStatus
+
+_SQL = statements("commands")
+
+
+class CommandKey(NamedTuple):
+    """An id of a command, which is its sender's to choose, within an account."""
+
+    account_id: str
+    command_id: str
+
+
+class Outcome(NamedTuple):
+    """What became of a command. `levels` are documents of the form of LevelTouched."""
+
+    key: CommandKey
+    type: str
+    body_hash: bytes
+    status: ResultStatus
+    code: ErrorCode | None
+    message: str | None
+    levels: Sequence[dict[str, object]]
+
+    def result(self, status: ResultStatus | None = None) -> CommandResult:
+        """The result as it is published; with `status` DUPLICATE, the answer to a repeat."""
+        return CommandResult(
+            account_id=self.key.account_id,
+            command_id=self.key.command_id,
+            type=self.type,
+            status=status or self.status,
+            first=self.status if status else None,
+            code=self.code,
+            message=self.message,
+            levels=tuple(LevelTouched.model_validate(level) for level in self.levels),
+        )
+
+
+def earlier_outcomes(connection: psycopg.Connection, keys: Iterable[CommandKey]) -> dict[CommandKey, Outcome]:
+    """The outcomes of those of the commands that had their effect before."""
+    asked = list(keys)
+    parameters = {"account_ids": [k.account_id for k in asked], "command_ids": [k.command_id for k in asked]}
+    rows = connection.execute(_SQL["earlier_results"], parameters).fetchall()
+    outcomes = (
+        Outcome(
+            CommandKey(account_id, command_id),
+            kind,
+            body_hash,
+            ResultStatus(status),
+            ErrorCode(code) if code else None,
+            message,
+            levels,
+        )
+        for account_id, command_id, body_hash, kind, status, code, message, levels in rows
+    )
+    return {outcome.key: outcome for outcome in outcomes}
+
+
+def insert_outcomes(connection: psycopg.Connection, outcomes: Iterable[Outcome], batch_ids: dict[str, int]) -> None:
+    """Write dedupe records and results. `batch_ids` gives the batch of each account.
+
+    Raises:
+        psycopg.errors.UniqueViolation: another worker wrote one of the ids meanwhile.
+    """
+    with connection.cursor() as cursor, cursor.copy(_SQL["copy_commands"]) as copy:
+        for o in outcomes:
+            copy.write_row(
+                (
+                    o.key.account_id,
+                    o.key.command_id,
+                    o.type,
+                    o.body_hash,
+                    o.status,
+                    o.code,
+                    o.message,
+                    json.dumps(o.levels),
+                    batch_ids[o.key.account_id],
+                )
+            )

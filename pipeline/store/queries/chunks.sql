@@ -1,0 +1,134 @@
+-- name: create_stage
+-- The tables of this connection through which a chunk goes; each is empty at the start of a transaction.
+CREATE TEMPORARY TABLE IF NOT EXISTS stage (
+    row integer, sku text COLLATE "C", quantity text, action text, reason text, location text COLLATE "C",
+    target bigint, errors jsonb
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS resolved (
+    row integer, sku text COLLATE "C", quantity text, action text, reason text, location text, target bigint,
+    errors jsonb, location_id text COLLATE "C"
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS changed (
+    row integer, reason text, level_id bigint, version bigint, delta bigint, after bigint
+) ON COMMIT DELETE ROWS;
+
+-- name: copy_stage
+-- The validated rows of a chunk.
+COPY stage (row, sku, quantity, action, reason, location, target, errors) FROM STDIN (FORMAT csv)
+
+-- name: resolve
+-- Finds each row's product and location, and adds what the catalogue has against the row to its errors.
+INSERT INTO resolved
+SELECT
+    s.row, s.sku, s.quantity, s.action, s.reason, s.location, s.target,
+    CASE WHEN fault.sku IS NULL AND fault.location IS NULL THEN s.errors ELSE
+        coalesce(s.errors, '[]'::jsonb)
+        || CASE WHEN fault.sku IS NULL THEN '[]'::jsonb
+           ELSE jsonb_build_array(jsonb_build_object('code', fault.sku, 'field', 'sku', 'value', left(s.sku, 200))) END
+        || CASE WHEN fault.location IS NULL THEN '[]'::jsonb
+           ELSE jsonb_build_array(
+               jsonb_build_object('code', fault.location, 'field', 'location', 'value', left(s.location, 200))) END
+    END,
+    CASE WHEN s.location = '' THEN %(unassigned)s ELSE loc.location_id END
+FROM stage AS s
+JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
+LEFT JOIN products AS p ON p.account_id = w.account_id AND p.sku = s.sku
+LEFT JOIN locations AS loc
+    ON loc.account_id = w.account_id AND loc.warehouse_id = w.warehouse_id AND loc.name = s.location
+CROSS JOIN LATERAL (
+    SELECT
+        CASE
+            WHEN s.sku = '' THEN NULL
+            WHEN p.sku IS NULL THEN 'UNKNOWN_SKU'
+            WHEN NOT coalesce(w.warehouse_id = ANY(p.warehouse_ids), true) THEN 'SKU_NOT_IN_WAREHOUSE'
+        END AS sku,
+        CASE
+            WHEN s.location = '' OR loc.location_id = %(unassigned)s THEN NULL
+            WHEN w.slotting = 'static' THEN 'LOCATION_NOT_ALLOWED'
+            WHEN loc.location_id IS NULL THEN 'UNKNOWN_LOCATION'
+        END AS location
+) AS fault
+
+-- name: create_levels
+-- Creates the levels that the good rows need, empty, in key order as every writer does.
+INSERT INTO levels (account_id, warehouse_id, sku, location_id)
+SELECT %(account_id)s, %(warehouse_id)s, r.sku, r.location_id
+FROM resolved AS r
+WHERE r.errors IS NULL AND NOT EXISTS (
+    SELECT FROM levels AS l
+    WHERE l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s AND l.sku = r.sku
+      AND l.location_id = r.location_id)
+ORDER BY r.sku, r.location_id
+ON CONFLICT DO NOTHING
+
+-- name: prefer_nested_loops
+-- The next update must lock the levels in the order of level_id, as every writer does, so that no two wait for each
+-- other. The rows come sorted, and only a nested loop keeps that order.
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+
+-- name: update_levels
+-- Brings each level that holds another quantity to the counted one, the difference on available. Where that would leave
+-- available below zero, the level is only touched, with a delta of 0: the row is then an INSUFFICIENT_STOCK.
+WITH target AS MATERIALIZED (
+    SELECT r.row, r.reason, r.target, l.level_id, w.allow_negative
+    FROM resolved AS r
+    JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
+    JOIN levels AS l ON l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s AND l.sku = r.sku
+        AND l.location_id = r.location_id
+    WHERE r.errors IS NULL AND l.on_hand <> r.target
+    ORDER BY l.level_id
+), updated AS (
+    UPDATE levels AS l
+    SET available = CASE
+            WHEN target.allow_negative OR target.target > l.on_hand OR l.available + target.target >= l.on_hand
+            THEN l.available + target.target - l.on_hand ELSE l.available END,
+        version = CASE
+            WHEN target.allow_negative OR target.target > l.on_hand OR l.available + target.target >= l.on_hand
+            THEN l.version + 1 ELSE l.version END,
+        updated_at = now()
+    FROM target
+    WHERE l.account_id = %(account_id)s AND l.level_id = target.level_id AND l.on_hand <> target.target
+    RETURNING target.row, target.reason, new.level_id, new.version, new.available - old.available AS delta,
+              new.available AS after
+)
+INSERT INTO changed SELECT * FROM updated
+
+-- name: append_ledger
+-- The ledger lines of the chunk.
+INSERT INTO change_log
+    (account_id, level_id, version, state, delta, after, batch_id, reason, actor, sync_id, sync_row)
+SELECT %(account_id)s, level_id, version, 'available', delta, after, %(batch_id)s, nullif(reason, ''), %(actor)s,
+       %(sync_id)s, row
+FROM changed
+WHERE delta <> 0
+
+-- name: insert_items
+-- The fate of each row of the chunk; returns how many had which.
+WITH items AS (
+    INSERT INTO sync_items
+        (account_id, sync_id, row, status, sku, quantity, action, reason, location, level_id, version, errors)
+    SELECT
+        %(account_id)s, %(sync_id)s, r.row, CASE WHEN fate.errors IS NULL THEN 'success' ELSE 'error' END,
+        r.sku, r.quantity, r.action, r.reason, r.location, c.level_id, CASE WHEN c.delta <> 0 THEN c.version END,
+        fate.errors
+    FROM resolved AS r
+    LEFT JOIN changed AS c USING (row)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN c.delta = 0 THEN jsonb_build_array(
+            jsonb_build_object('code', 'INSUFFICIENT_STOCK', 'field', 'quantity', 'value', r.quantity))
+        ELSE r.errors END AS errors
+    ) AS fate
+    RETURNING status
+)
+SELECT count(*) FILTER (WHERE status = 'success'), count(*) FILTER (WHERE status = 'error') FROM items
+
+-- name: insert_aborted_items
+-- The rows of a chunk that the abort of its job came before; returns how many.
+WITH items AS (
+    INSERT INTO sync_items (account_id, sync_id, row, status, sku, quantity, action, reason, location)
+    SELECT %(account_id)s, %(sync_id)s, row, 'aborted', sku, quantity, action, reason, location
+    FROM stage
+    RETURNING 1
+)
+SELECT count(*) FROM items

@@ -1,0 +1,9 @@
+-- name: earlier_results
+-- The results of those of some commands that had their effect before.
+SELECT c.account_id, c.command_id, c.body_hash, c.type, c.status, c.code, c.message, c.levels
+FROM unnest(%(account_ids)s::text[], %(command_ids)s::text[]) AS k (account_id, command_id)
+JOIN commands AS c USING (account_id, command_id)
+
+-- name: copy_commands
+-- Writes dedupe records and results. An id that another worker has just written raises a unique violation.
+COPY commands (account_id, command_id, type, body_hash, status, code, message, levels, batch_id) FROM STDIN

@@ -1,0 +1,52 @@
+-- name: places_of_levels
+-- What the catalogue says of each asked key: whether its warehouse, product and location exist and go together.
+SELECT
+    k.n, w.slotting, w.allow_negative, p.sku IS NOT NULL AS product_exists,
+    p.warehouse_ids IS NULL OR k.warehouse_id = ANY(p.warehouse_ids) AS product_in_warehouse,
+    loc.location_id IS NOT NULL AS location_exists, l.level_id IS NOT NULL AS level_exists
+FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[], %(skus)s::text[], %(location_ids)s::text[])
+    WITH ORDINALITY AS k (account_id, warehouse_id, sku, location_id, n)
+LEFT JOIN warehouses AS w ON w.account_id = k.account_id AND w.warehouse_id = k.warehouse_id
+LEFT JOIN products AS p ON p.account_id = k.account_id AND p.sku = k.sku
+LEFT JOIN locations AS loc
+    ON loc.account_id = k.account_id AND loc.warehouse_id = k.warehouse_id AND loc.location_id = k.location_id
+LEFT JOIN levels AS l
+    ON l.account_id = k.account_id AND l.warehouse_id = k.warehouse_id AND l.sku = k.sku AND l.location_id = k.location_id
+ORDER BY k.n
+
+-- name: create_levels
+-- Creates the missing ones of some levels, empty, in key order so that two transactions cannot wait for each other.
+INSERT INTO levels (account_id, warehouse_id, sku, location_id)
+SELECT *
+FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[], %(skus)s::text[], %(location_ids)s::text[])
+    AS k (account_id, warehouse_id, sku, location_id)
+ORDER BY account_id COLLATE "C", warehouse_id COLLATE "C", sku COLLATE "C", location_id COLLATE "C"
+ON CONFLICT DO NOTHING
+
+-- name: lock_levels
+-- Reads some levels and holds them until the transaction ends; every writer locks in the order of level_id.
+SELECT
+    l.account_id, l.warehouse_id, l.sku, l.location_id, l.level_id, l.version, l.available, l.committed, l.reserved,
+    l.damaged, l.safety_stock, l.quality_control, l.incoming
+FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[], %(skus)s::text[], %(location_ids)s::text[])
+    AS k (account_id, warehouse_id, sku, location_id)
+JOIN levels AS l USING (account_id, warehouse_id, sku, location_id)
+ORDER BY l.level_id
+FOR UPDATE OF l
+
+-- name: update_levels
+-- Writes the new quantities of levels that this transaction holds.
+UPDATE levels AS l
+SET version = new.version, available = new.available, committed = new.committed, reserved = new.reserved,
+    damaged = new.damaged, safety_stock = new.safety_stock, quality_control = new.quality_control,
+    incoming = new.incoming, updated_at = now()
+FROM unnest(
+    %(account_ids)s::text[], %(level_ids)s::bigint[], %(version)s::bigint[], %(available)s::bigint[],
+    %(committed)s::bigint[], %(reserved)s::bigint[], %(damaged)s::bigint[], %(safety_stock)s::bigint[],
+    %(quality_control)s::bigint[], %(incoming)s::bigint[])
+    AS new (account_id, level_id, version, available, committed, reserved, damaged, safety_stock, quality_control, incoming)
+WHERE l.account_id = new.account_id AND l.level_id = new.level_id
+
+-- name: copy_change_log
+-- Appends to the ledger.
+COPY change_log (account_id, level_id, version, state, delta, after, batch_id, reason, actor, command_id) FROM STDIN

@@ -1,0 +1,51 @@
+"""CloudEvents 1.0: the attributes that onhand reads and writes, in binary and in structured content mode.
+
+Source: CloudEvents specification 1.0.2 and its Kafka protocol binding (headers `ce_*`, content type
+`application/cloudevents+json`).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from schemas.identifiers import MAX_ID_LENGTH, PRINTABLE_PATTERN
+
+SPEC_VERSION: Final = "1.0"
+SOURCE: Final = "onhand"
+STRUCTURED_CONTENT_TYPE: Final = "application/cloudevents+json"
+JSON_CONTENT_TYPE: Final = "application/json"
+
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PRINTABLE_PATTERN)]
+Attribute = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=PRINTABLE_PATTERN)]
+
+
+class EventType(StrEnum):
+    """The CloudEvents `type` of everything that onhand emits."""
+
+    LEVEL_CHANGED = "inventory.level.changed.v1"
+    COMMAND_RESULT = "inventory.command.result.v1"
+    SYNC_CHUNK = "inventory.sync.chunk.v1"
+    SYNC_STATUS = "inventory.sync.status.v1"
+    SNAPSHOT_STATUS = "inventory.snapshot.status.v1"
+
+
+class Attributes(BaseModel):
+    """The context attributes. Extensions are accepted and ignored, as the specification asks."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    specversion: Literal["1.0"]
+    id: EventId
+    type: Attribute
+    source: Attribute
+    time: datetime | None = None
+    subject: str | None = None
+    datacontenttype: str | None = None
+
+
+class StructuredEvent(Attributes):
+    """An event in structured mode: the attributes and the data in one JSON object."""
+
+    data: dict[str, Any]

@@ -1,0 +1,198 @@
+"""The one list of error codes: results, row errors, job errors and dead letters all take their code from here.
+
+A code never changes its meaning and is never reused. The hint tells a person what to do.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ErrorCode(StrEnum):
+    """A stable code; `meaning` says what happened and `hint` what to do."""
+
+    meaning: str
+    hint: str
+
+    def __new__(cls, code: str, meaning: str = "", hint: str = "") -> "ErrorCode":
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        member.hint = hint
+        return member
+
+    # Messages
+    INVALID_MESSAGE = (
+        "INVALID_MESSAGE",
+        "The message does not match its contract.",
+        "Correct the named field; the contracts are in schemas/generated.",
+    )
+    UNKNOWN_TYPE = (
+        "UNKNOWN_TYPE",
+        "The CloudEvents type is not one that this topic carries.",
+        "Use one of the types that ARCHITECTURE.md lists for the topic.",
+    )
+    UPLOAD_KEY_LAYOUT = (
+        "UPLOAD_KEY_LAYOUT",
+        "The object key does not say whose stock it is.",
+        "Drop the file at {account_id}/{warehouse_id}/{name}.csv.",
+    )
+    MESSAGE_NOT_PROCESSABLE = (
+        "MESSAGE_NOT_PROCESSABLE",
+        "The message fails in a way that no rule describes.",
+        "The worker's log has the trace under the same topic, partition and offset; this is a bug of onhand.",
+    )
+
+    # Catalogue and stock
+    UNKNOWN_WAREHOUSE = (
+        "UNKNOWN_WAREHOUSE",
+        "The account has no warehouse of this id.",
+        "Send warehouse.upsert first, or correct the id.",
+    )
+    UNKNOWN_SKU = (
+        "UNKNOWN_SKU",
+        "The account has no product of this SKU.",
+        "Send product.upsert first, or correct the SKU.",
+    )
+    SKU_NOT_IN_WAREHOUSE = (
+        "SKU_NOT_IN_WAREHOUSE",
+        "The product is not available in this warehouse.",
+        "Add the warehouse to the product's warehouse_ids.",
+    )
+    UNKNOWN_LOCATION = (
+        "UNKNOWN_LOCATION",
+        "The warehouse has no location of this name or id.",
+        "Send location.create first, or leave the location empty for the unassigned bin.",
+    )
+    LOCATION_NOT_ALLOWED = (
+        "LOCATION_NOT_ALLOWED",
+        "The warehouse has static slotting: its stock has no bins.",
+        "Leave the location empty.",
+    )
+    LOCATION_EXISTS = (
+        "LOCATION_EXISTS",
+        "The warehouse already has another location of this id or name.",
+        "Choose another id or name.",
+    )
+    SLOTTING_IS_FIXED = (
+        "SLOTTING_IS_FIXED",
+        "A warehouse keeps the slotting that it was created with.",
+        "Create another warehouse and move the stock.",
+    )
+    INSUFFICIENT_STOCK = (
+        "INSUFFICIENT_STOCK",
+        "The stock available is less than what the change takes.",
+        "Count the location, or let the warehouse go negative with allow_negative.",
+    )
+    QUANTITY_OUT_OF_RANGE = (
+        "QUANTITY_OUT_OF_RANGE",
+        "The level would pass the largest quantity that onhand keeps.",
+        "Check the quantity.",
+    )
+    IDEMPOTENCY_MISMATCH = (
+        "IDEMPOTENCY_MISMATCH",
+        "The command id was used before with another body.",
+        "Give each command an id of its own.",
+    )
+
+    # Rows of an upload
+    SKU_MISSING = ("SKU_MISSING", "The row has no SKU.", "Fill in the SKU.")
+    SKU_TOO_LONG = ("SKU_TOO_LONG", "The SKU has more than 255 characters.", "Correct the SKU.")
+    QUANTITY_MISSING = ("QUANTITY_MISSING", "The row has no quantity.", "Fill in the quantity; write 0 for none.")
+    QUANTITY_NOT_AN_INTEGER = (
+        "QUANTITY_NOT_AN_INTEGER",
+        "The quantity is not a whole number.",
+        "Write digits 0-9 only: no thousands separators, no decimals other than .0, no exponent.",
+    )
+    QUANTITY_NEGATIVE = ("QUANTITY_NEGATIVE", "The quantity is below zero.", "Write the counted quantity, 0 or more.")
+    QUANTITY_TOO_LARGE = ("QUANTITY_TOO_LARGE", "The quantity is above 1,000,000,000.", "Check the quantity.")
+    ACTION_NOT_SUPPORTED = (
+        "ACTION_NOT_SUPPORTED",
+        "The action is not one that a sync knows.",
+        "Write replace, or leave the action empty.",
+    )
+    REASON_TOO_LONG = ("REASON_TOO_LONG", "The reason has more than 255 characters.", "Shorten the reason.")
+    LOCATION_TOO_LONG = ("LOCATION_TOO_LONG", "The location has more than 255 characters.", "Correct the location.")
+    CONTROL_CHARACTER = (
+        "CONTROL_CHARACTER",
+        "The field has a control character.",
+        "Remove it; it is often a line break or a tab pasted in.",
+    )
+    ENCODING = ("ENCODING", "The field has bytes that are not UTF-8.", "Save the file as UTF-8.")
+    TOO_MANY_FIELDS = (
+        "TOO_MANY_FIELDS",
+        "The row has more fields than the header.",
+        "Put quotes around fields that hold a delimiter.",
+    )
+    DUPLICATE_ROW = (
+        "DUPLICATE_ROW",
+        "The file names this SKU and location more than once.",
+        "Keep one row for each SKU and location.",
+    )
+
+    # Files
+    FILE_NOT_FOUND = (
+        "FILE_NOT_FOUND",
+        "The file does not exist.",
+        "Check the URL, upload the file, and submit it again.",
+    )
+    FILE_UNREACHABLE = (
+        "FILE_UNREACHABLE",
+        "The file's server cannot be reached.",
+        "Check the URL and the network, and submit again.",
+    )
+    FILE_FORBIDDEN = (
+        "FILE_FORBIDDEN",
+        "The file's server refuses access.",
+        "Grant onhand read access, and submit again.",
+    )
+    FILE_EMPTY = ("FILE_EMPTY", "The file is empty.", "Export it again; the first line must be the header.")
+    FILE_CHANGED = ("FILE_CHANGED", "The file was replaced while it was read.", "Submit it again, under a new name.")
+    FILE_TOO_LARGE = (
+        "FILE_TOO_LARGE",
+        "The file is larger than the limit.",
+        "Split the file, or raise ONHAND_UPLOAD_MAX_BYTES.",
+    )
+    FILE_NOT_CSV = ("FILE_NOT_CSV", "The file cannot be read as CSV.", "Save it as CSV in UTF-8 with commas.")
+    URL_NOT_ALLOWED = (
+        "URL_NOT_ALLOWED",
+        "The URL is not one that onhand may fetch.",
+        "Use https:// with a public address or s3://, or allow private addresses with ONHAND_FETCH_ALLOW_PRIVATE.",
+    )
+    HEADER_COLUMN_MISSING = (
+        "HEADER_COLUMN_MISSING",
+        "The header lacks a required column.",
+        "The header must name at least sku and quantity.",
+    )
+    HEADER_COLUMN_TWICE = ("HEADER_COLUMN_TWICE", "The header names a column twice.", "Keep one of them.")
+
+    # Jobs
+    UNKNOWN_SYNC = ("UNKNOWN_SYNC", "The account has no sync of this id.", "Check the id and the account.")
+    UNKNOWN_SNAPSHOT = ("UNKNOWN_SNAPSHOT", "The account has no snapshot of this id.", "Check the id and the account.")
+    SNAPSHOT_FAILED = (
+        "SNAPSHOT_FAILED",
+        "The snapshot could not be written.",
+        "See the error; request it again when mended.",
+    )
+
+
+class RowError(BaseModel):
+    """One thing that is wrong with one row of an upload. `field` is a column of the upload."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: ErrorCode
+    field: str
+    value: str | None = None
+
+    @property
+    def message(self) -> str:
+        """A sentence for a person: what happened, which value, what to do."""
+        return describe(self.code, self.value)
+
+
+def describe(code: ErrorCode, value: Any = None) -> str:
+    """A sentence for a person: what happened, which value (shortened), what to do."""
+    shown = "" if value in (None, "") else f" Found: {str(value)[:80]!r}."
+    return f"{code.meaning}{shown} {code.hint}"

@@ -1,0 +1,173 @@
+"""Every topic: its direction, key, partitions, retention and compaction. `onhand topics apply` makes them so."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel
+
+from schemas.cloudevents import EventType
+from schemas.commands import COMMANDS
+from schemas.events import CommandResult, LevelChanged
+from schemas.jobs import SNAPSHOT_REQUESTS, SYNC_REQUESTS, SnapshotStatus, SyncChunk, SyncStatus
+from schemas.uploads import S3Notification
+
+DEFAULT_PREFIX: Final = "inventory."
+
+
+class Topic(StrEnum):
+    """A topic's name without its prefix."""
+
+    COMMANDS = "commands"
+    COMMAND_RESULTS = "command-results"
+    CHANGES = "changes"
+    UPLOADS = "uploads"
+    SYNCS = "syncs"
+    SYNC_CHUNKS = "sync-chunks"
+    SYNC_STATUS = "sync-status"
+    SNAPSHOTS = "snapshots"
+    SNAPSHOT_STATUS = "snapshot-status"
+    DEAD_LETTERS = "dead-letters"
+
+
+class Direction(StrEnum):
+    """Who writes the topic: IN others, OUT onhand for others, INTERNAL onhand for itself."""
+
+    IN = "in"
+    OUT = "out"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """What a topic is. `payloads`: the CloudEvents types that it carries; empty where it carries no CloudEvents."""
+
+    name: Topic
+    direction: Direction
+    key: str
+    about: str
+    partitions: int
+    retention: timedelta
+    compacted: bool = False
+    payloads: tuple[tuple[str, type[BaseModel]], ...] = ()
+
+    def config(self) -> dict[str, str]:
+        """The topic's settings as Kafka names them."""
+        retention_ms = str(int(self.retention.total_seconds() * 1000))
+        policy = "compact" if self.compacted else "delete"
+        return {"cleanup.policy": policy, "retention.ms": retention_ms}
+
+
+_WEEK: Final = timedelta(days=7)
+
+TOPICS: Final[dict[Topic, TopicSpec]] = {
+    spec.name: spec
+    for spec in (
+        TopicSpec(
+            Topic.COMMANDS,
+            Direction.IN,
+            "{warehouse_id}:{sku} advised, any accepted",
+            "Orders to change stock or the catalogue.",
+            12,
+            _WEEK,
+            payloads=tuple(COMMANDS.items()),
+        ),
+        TopicSpec(
+            Topic.COMMAND_RESULTS,
+            Direction.OUT,
+            "command id",
+            "What became of each command.",
+            12,
+            _WEEK,
+            payloads=((EventType.COMMAND_RESULT, CommandResult),),
+        ),
+        TopicSpec(
+            Topic.CHANGES,
+            Direction.OUT,
+            "{account_id}:{warehouse_id}:{sku}",
+            "Every change of every level, in order per key.",
+            12,
+            _WEEK,
+            payloads=((EventType.LEVEL_CHANGED, LevelChanged),),
+        ),
+        TopicSpec(
+            Topic.UPLOADS,
+            Direction.IN,
+            "object key",
+            "S3 event messages: files that were dropped into the uploads bucket.",
+            3,
+            _WEEK,
+        ),
+        TopicSpec(
+            Topic.SYNCS,
+            Direction.IN,
+            "sync id",
+            "Requests to start or abort a CSV sync.",
+            3,
+            _WEEK,
+            payloads=tuple(SYNC_REQUESTS.items()),
+        ),
+        TopicSpec(
+            Topic.SYNC_CHUNKS,
+            Direction.INTERNAL,
+            "{sync_id}:{chunk}",
+            "The parts of planned syncs, shared by all workers.",
+            12,
+            _WEEK,
+            payloads=((EventType.SYNC_CHUNK, SyncChunk),),
+        ),
+        TopicSpec(
+            Topic.SYNC_STATUS,
+            Direction.OUT,
+            "sync id",
+            "The latest state of each sync, with live counts.",
+            3,
+            _WEEK,
+            compacted=True,
+            payloads=((EventType.SYNC_STATUS, SyncStatus),),
+        ),
+        TopicSpec(
+            Topic.SNAPSHOTS,
+            Direction.IN,
+            "snapshot id",
+            "Requests to start or abort a snapshot.",
+            3,
+            _WEEK,
+            payloads=tuple(SNAPSHOT_REQUESTS.items()),
+        ),
+        TopicSpec(
+            Topic.SNAPSHOT_STATUS,
+            Direction.OUT,
+            "snapshot id",
+            "The latest state of each snapshot, with its link.",
+            3,
+            _WEEK,
+            compacted=True,
+            payloads=((EventType.SNAPSHOT_STATUS, SnapshotStatus),),
+        ),
+        TopicSpec(
+            Topic.DEAD_LETTERS,
+            Direction.OUT,
+            "original key",
+            "Messages that cannot be processed: the original bytes, with headers that say where they came from and why.",
+            3,
+            timedelta(days=30),
+        ),
+    )
+}
+
+S3_NOTIFICATION: Final = S3Notification
+"""The payload of UPLOADS, which is no CloudEvent."""
+
+
+class DeadLetterHeader(StrEnum):
+    """The headers that a dead letter carries beside the original ones."""
+
+    TOPIC = "onhand-topic"
+    PARTITION = "onhand-partition"
+    OFFSET = "onhand-offset"
+    CONSUMER = "onhand-consumer"
+    CODE = "onhand-code"
+    MESSAGE = "onhand-message"
+    ATTEMPTS = "onhand-attempts"

@@ -1,0 +1,128 @@
+"""Real servers for the whole suite, and for each test a database, topics and settings of its own."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from consumers.settings import Settings
+from pipeline.objects import ObjectStore
+from pipeline.store.database import Database
+from pipeline.store.migrate import upgrade
+from tests.brokers import TestStack, running_stack
+
+_stack: TestStack | None = None
+_TEMPLATE = "onhand_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests see none of the caller's onhand settings."""
+    for name in [n for n in os.environ if n.startswith("ONHAND_") and n != "ONHAND_TEST_KAFKA"]:
+        del os.environ[name]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line says which broker the suite ran against."""
+    if _stack is not None:
+        terminalreporter.write_line(f"Kafka: {_stack.broker}")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestStack]:
+    """PostgreSQL, S3 and a Kafka broker, for the whole run."""
+    global _stack  # noqa: PLW0603 - pytest's summary has no other way to reach it
+    data_dir: Path = tmp_path_factory.mktemp("stack") / "data"
+    with running_stack(data_dir) as running:
+        _stack = running
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template_url(stack: TestStack) -> str:
+    """A migrated database that is cloned for each test."""
+    server = stack.endpoints.database_url
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+    url = _with_database(server, _TEMPLATE)
+    upgrade(url)
+    return url
+
+
+@pytest.fixture
+def database_url(stack: TestStack, template_url: str) -> Iterator[str]:
+    """A migrated, empty database."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(stack.endpoints.database_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_TEMPLATE))
+        )
+        yield _with_database(stack.endpoints.database_url, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A pool on a migrated, empty database."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def environment(stack: TestStack, database_url: str) -> dict[str, str]:
+    """The ONHAND_* variables of a worker on servers, database, buckets and topics of this test's own."""
+    unique = uuid.uuid4().hex[:12]
+    return {
+        **stack.endpoints.environ(),
+        "ONHAND_DATABASE_URL": database_url,
+        "ONHAND_KAFKA_TOPIC_PREFIX": f"t{unique}.",
+        "ONHAND_S3_UPLOADS_BUCKET": f"uploads-{unique}",
+        "ONHAND_S3_WORK_BUCKET": f"work-{unique}",
+        "ONHAND_S3_SNAPSHOTS_BUCKET": f"snapshots-{unique}",
+        "ONHAND_UPLOADS_POLL_SECONDS": "0.2",
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The same as settings."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+@pytest.fixture
+def store(settings: Settings) -> ObjectStore:
+    """The S3 store, with the buckets of this test."""
+    secret = settings.s3_secret_access_key
+    store = ObjectStore(
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    for bucket in (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket):
+        store.ensure_bucket(bucket)
+    return store
+
+
+@pytest.fixture(scope="session")
+def objects(stack: TestStack) -> ObjectStore:
+    """The S3 store, with buckets that all tests share."""
+    store = ObjectStore(
+        endpoint_url=stack.endpoints.s3_endpoint_url,
+        region=stack.endpoints.s3_region,
+        access_key_id=stack.endpoints.s3_access_key_id,
+        secret_access_key=stack.endpoints.s3_secret_access_key,
+    )
+    for bucket in ("uploads", "work", "snapshots"):
+        store.ensure_bucket(bucket)
+    return store
+
+
+def _with_database(url: str, name: str) -> str:
+    return url.rsplit("/", 1)[0] + f"/{name}"

@@ -1,0 +1,130 @@
+"""Commands on the real store: what a batch does to levels, ledger and results."""
+
+import pytest
+
+from pipeline.commands.handler import apply_commands
+from pipeline.commands.received import ReceivedCommand
+from pipeline.store.database import Database
+from schemas.commands import COMMANDS
+from schemas.errors import ErrorCode
+from tests.support.reading import change_log, levels, outbox_results, results
+
+
+def order(command_id: str, type_: str, **data: object) -> ReceivedCommand:
+    """A command of account acme as a consumer hands it over."""
+    return ReceivedCommand(command_id, COMMANDS[type_].model_validate({"account_id": "acme", **data}))
+
+
+def stock(command_id: str, verb: str, quantity: int, **data: object) -> ReceivedCommand:
+    """A stock command on SKU A of warehouse w1."""
+    return order(command_id, f"inventory.{verb}", **{"warehouse_id": "w1", "sku": "A", "quantity": quantity, **data})
+
+
+@pytest.fixture
+def shop(database: Database) -> Database:
+    """Account acme: a dynamic warehouse w1 with bin b1, a static one w2, product A everywhere, B in w2 only."""
+    apply_commands(
+        [
+            order("s1", "warehouse.upsert", warehouse_id="w1", name="One"),
+            order("s2", "warehouse.upsert", warehouse_id="w2", name="Two", slotting="static"),
+            order("s3", "location.create", warehouse_id="w1", location_id="b1", name="A-01"),
+            order("s4", "product.upsert", sku="A", name="Anvil"),
+            order("s5", "product.upsert", sku="B", warehouse_ids=["w2"]),
+        ],
+        database,
+    )
+    return database
+
+
+def test_add_remove_and_replace_are_folded_in_order(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5), stock("2", "remove", 2), stock("3", "replace", 7)], shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (7, 3)}
+    assert change_log(shop) == [(1, "available", 5, 5, "1"), (2, "available", -2, 3, "2"), (3, "available", 4, 7, "3")]
+
+
+def test_each_level_of_a_batch_has_its_own_versions(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5), stock("2", "add", 1, location_id="b1"), stock("3", "add", 1)], shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (6, 2), ("w1", "A", "b1"): (1, 1)}
+
+
+def test_a_replace_with_what_is_there_changes_nothing_but_is_applied(shop: Database) -> None:
+    apply_commands([stock("1", "replace", 5)], shop)
+    apply_commands([stock("2", "replace", 5)], shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (5, 1)}
+    assert results(shop)["2"] == ("applied", None)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (stock("x", "add", 1, sku="NOPE"), ErrorCode.UNKNOWN_SKU),
+        (stock("x", "add", 1, warehouse_id="w9"), ErrorCode.UNKNOWN_WAREHOUSE),
+        (stock("x", "add", 1, location_id="b9"), ErrorCode.UNKNOWN_LOCATION),
+        (stock("x", "add", 1, sku="B"), ErrorCode.SKU_NOT_IN_WAREHOUSE),
+        (stock("x", "add", 1, warehouse_id="w2", location_id="b1"), ErrorCode.LOCATION_NOT_ALLOWED),
+        (stock("x", "remove", 1), ErrorCode.INSUFFICIENT_STOCK),
+        (order("x", "location.create", warehouse_id="w9", location_id="b", name="b"), ErrorCode.UNKNOWN_WAREHOUSE),
+        (order("x", "location.create", warehouse_id="w2", location_id="b", name="b"), ErrorCode.LOCATION_NOT_ALLOWED),
+        (order("x", "location.create", warehouse_id="w1", location_id="b1", name="b"), ErrorCode.LOCATION_EXISTS),
+        (order("x", "location.create", warehouse_id="w1", location_id="b", name="A-01"), ErrorCode.LOCATION_EXISTS),
+        (order("x", "warehouse.upsert", warehouse_id="w1", name="n", slotting="static"), ErrorCode.SLOTTING_IS_FIXED),
+    ],
+)
+def test_a_command_that_breaks_a_rule_is_rejected_with_a_code_and_has_no_effect(
+    shop: Database, command: ReceivedCommand, code: ErrorCode
+) -> None:
+    apply_commands([command], shop)
+    assert results(shop)["x"] == ("rejected", code)
+    assert change_log(shop) == []
+
+
+def test_a_rejected_command_does_not_hinder_its_neighbours(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5), stock("2", "remove", 6), stock("3", "remove", 5)], shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (0, 2)}
+    assert {k: v for k, v in results(shop).items() if k in "123"} == {
+        "1": ("applied", None), "2": ("rejected", "INSUFFICIENT_STOCK"), "3": ("applied", None)}  # fmt: skip
+
+
+def test_a_warehouse_may_allow_negative_stock(shop: Database) -> None:
+    apply_commands([order("w", "warehouse.upsert", warehouse_id="w1", name="One", allow_negative=True)], shop)
+    apply_commands([stock("1", "remove", 3)], shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (-3, 1)}
+
+
+def test_a_repeat_has_no_effect_and_is_answered_with_the_first_result(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5)], shop)
+    apply_commands([stock("1", "add", 5), stock("2", "add", 1)], shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (6, 2)}
+    [answer] = outbox_results(shop)
+    assert (answer["command_id"], answer["status"], answer["first"]) == ("1", "duplicate", "applied")
+    assert answer["levels"][0]["on_hand"] == 5
+
+
+def test_a_repeat_within_one_batch_takes_effect_once(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5), stock("1", "add", 5)], shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (5, 1)}
+    assert outbox_results(shop) == []
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_the_same_id_with_another_body_is_refused(shop: Database, in_one_batch: bool) -> None:
+    first, second = stock("1", "add", 5), stock("1", "add", 6)
+    for batch in [[first, second]] if in_one_batch else [[first], [second]]:
+        apply_commands(batch, shop)
+    assert levels(shop) == {("w1", "A", "unassigned"): (5, 1)}
+    [answer] = outbox_results(shop)
+    assert (answer["status"], answer["code"]) == ("rejected", "IDEMPOTENCY_MISMATCH")
+
+
+def test_accounts_do_not_see_each_other(shop: Database) -> None:
+    foreign = COMMANDS["inventory.add"].model_validate(
+        {"account_id": "other", "warehouse_id": "w1", "sku": "A", "quantity": 1}
+    )
+    apply_commands([ReceivedCommand("1", foreign)], shop)
+    assert results(shop, "other")["1"] == ("rejected", "UNKNOWN_WAREHOUSE")
+
+
+def test_skus_that_differ_by_unicode_form_are_one(shop: Database) -> None:
+    apply_commands([order("p", "product.upsert", sku="Cafe\u0301")], shop)
+    apply_commands([stock("1", "add", 2, sku="Caf\u00e9")], shop)
+    assert levels(shop) == {("w1", "Caf\u00e9", "unassigned"): (2, 1)}
