@@ -11,14 +11,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from faststream.kafka import KafkaBroker
 
-from consumers import commands, snapshots, sync_chunks, syncs, uploads
+from consumers import commands, connections, snapshots, sync_chunks, syncs, uploads
 from consumers.dead_letters import DeadLetters
 from consumers.poller import Poller
 from consumers.relay import Relay
 from consumers.settings import Settings
 from consumers.worker import Worker
-from pipeline.objects import ObjectStore
-from pipeline.store.database import Database
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -45,8 +43,13 @@ async def run_worker(settings: Settings, roles: Sequence[str]) -> None:
     if unknown := set(roles) - set(ROLES):
         raise ValueError(f"unknown role {', '.join(sorted(unknown))}; the roles are {', '.join(ROLES)}")
     stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def stop() -> None:
+        if not stopping.done():
+            stopping.set_result(None)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: stopping.done() or stopping.set_result(None))
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     pause = 0.5
     while not stopping.done():
         try:
@@ -75,14 +78,8 @@ async def _worker(settings: Settings, stopping: "asyncio.Future[None]") -> Async
         enable_idempotence=settings.kafka_idempotence,
         max_batch_size=_RELAY_BATCH_BYTES,
     )
-    database = Database(settings.database_url.get_secret_value())
-    secret = settings.s3_secret_access_key
-    objects = ObjectStore(
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
-    )
+    database = connections.database(settings)
+    objects = connections.object_store(settings)
     dead_letters = DeadLetters(producer, f"{settings.kafka_topic_prefix}{Topic.DEAD_LETTERS}", settings.dead_letter_cap)
     broker = KafkaBroker(
         settings.kafka_bootstrap_servers,
@@ -105,7 +102,9 @@ async def _run_roles(worker: Worker, roles: Sequence[str], stopping: "asyncio.Fu
             attach(worker)
     tasks = [asyncio.create_task(task, name=role) for role, task in _loops(worker, roles)]
     try:
-        await worker.broker.start()
+        # All at once: broker.start() has each group wait until the one before it has joined.
+        await worker.broker.connect()
+        await asyncio.gather(*(subscriber.start() for subscriber in worker.broker.subscribers))
         log.info("ready: %s", ", ".join(roles))
         done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopping}:

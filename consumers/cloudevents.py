@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from aiokafka import ConsumerRecord
 from pydantic import BaseModel, ValidationError
@@ -14,8 +14,8 @@ from schemas.errors import ErrorCode
 
 M = TypeVar("M", bound=BaseModel)
 
-Record = ConsumerRecord[bytes | None, bytes | None]
-Headers = list[tuple[str, bytes]]
+Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
+Headers: TypeAlias = list[tuple[str, bytes]]
 
 _PREFIX = "ce_"
 

@@ -26,7 +26,6 @@ def attach(worker: Worker) -> None:
         worker.broker,
         topic,
         inbox.receive,
-        group=topic,
         max_records=worker.settings.command_batch_size,
         stop=worker.stop,
     )

@@ -53,7 +53,7 @@ class Inbox(Generic[T]):
             await self._handle([event for _, event in events])
         except TryLater:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a bug must not stop a partition; it is logged and set aside
             # One of them cannot be processed: alone, each shows whether it is the one.
             if len(events) > 1:
                 log.warning("a batch of %d failed (%r); taking them one by one", len(events), error)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 from zlib import crc32
 
 import psycopg
@@ -28,7 +28,7 @@ _MESSAGES_AT_ONCE: Final = 20_000
 _WAKE_UP_SECONDS: Final = 5.0
 """How long to sleep at most when no notification comes; a lost one costs no more than this."""
 
-PartitionBatch = tuple[tuple[str, int], BatchBuilder]
+PartitionBatch: TypeAlias = tuple[tuple[str, int], BatchBuilder]
 """Topic and partition, and the records for it."""
 
 

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     s3_uploads_bucket: str = Field("uploads", description="Where CSV files are dropped.")
     s3_work_bucket: str = Field("work", description="Where the parts of a planned sync lie until it ends.")
     s3_snapshots_bucket: str = Field("snapshots", description="Where snapshots are written.")
+    s3_source_buckets: tuple[str, ...] = Field(
+        (), description="Further buckets that sync requests of any account may name, as a JSON list."
+    )
     uploads_poll_seconds: float = Field(
         2.0, ge=0, description="How often the uploads bucket is listed; 0 where the store sends notifications."
     )

@@ -25,15 +25,9 @@ Receive = Callable[[Sequence[Record]], Awaitable[None]]
 
 
 def subscribe(
-    broker: KafkaBroker,
-    topic: str,
-    receive: Receive,
-    *,
-    group: str,
-    max_records: int,
-    stop: Callable[[BaseException], None],
+    broker: KafkaBroker, topic: str, receive: Receive, *, max_records: int, stop: Callable[[BaseException], None]
 ) -> None:
-    """Attach `receive` to a topic.
+    """Attach `receive` to a topic, in the consumer group of the same name.
 
     Offsets are committed after it returns. After TryLater, or when the broker does not take a dead letter, nothing is
     committed and the same records come again after a pause. `stop` ends the worker.
@@ -53,7 +47,7 @@ def subscribe(
 
     broker.subscriber(
         DeclaredTopic(topic, declare=False),
-        group_id=group,
+        group_id=topic,
         batch=True,
         max_records=max_records,
         batch_timeout_ms=50,

@@ -24,4 +24,4 @@ def attach(worker: Worker) -> None:
             )
 
     inbox = Inbox(topic, reader({EventType.SYNC_CHUNK.value: SyncChunk}), handle, worker.dead_letters)
-    subscribe(worker.broker, topic, inbox.receive, group=topic, max_records=1, stop=worker.stop)
+    subscribe(worker.broker, topic, inbox.receive, max_records=1, stop=worker.stop)

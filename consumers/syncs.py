@@ -9,6 +9,7 @@ from consumers.subscription import subscribe
 from consumers.worker import Worker
 from pipeline.syncs.plan import Planner, abort_sync, request_sync
 from pipeline.uploads.source import SourceLimits
+from pipeline.web import WebLimits
 from schemas.jobs import SYNC_REQUESTS, AbortSync, RequestSync
 from schemas.topics import Topic
 
@@ -21,7 +22,11 @@ def attach(worker: Worker) -> None:
         worker.objects,
         settings.s3_work_bucket,
         settings.chunk_bytes,
-        SourceLimits(settings.upload_max_bytes, settings.fetch_timeout_seconds, settings.fetch_allow_private),
+        SourceLimits(
+            settings.s3_uploads_bucket,
+            settings.s3_source_buckets,
+            WebLimits(settings.fetch_timeout_seconds, settings.upload_max_bytes, settings.fetch_allow_private),
+        ),
     )
 
     async def handle(events: Sequence[Received[RequestSync | AbortSync]]) -> None:
@@ -32,4 +37,4 @@ def attach(worker: Worker) -> None:
                 await asyncio.to_thread(abort_sync, event.data, worker.database)
 
     inbox = Inbox(topic, reader(SYNC_REQUESTS), handle, worker.dead_letters)
-    subscribe(worker.broker, topic, inbox.receive, group=topic, max_records=1, stop=worker.stop)
+    subscribe(worker.broker, topic, inbox.receive, max_records=1, stop=worker.stop)

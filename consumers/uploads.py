@@ -38,4 +38,4 @@ def attach(worker: Worker) -> None:
             )
 
     inbox = Inbox(topic, read, handle, worker.dead_letters)
-    subscribe(worker.broker, topic, inbox.receive, group=topic, max_records=100, stop=worker.stop)
+    subscribe(worker.broker, topic, inbox.receive, max_records=100, stop=worker.stop)

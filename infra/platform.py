@@ -1,4 +1,4 @@
-"""Everything on this machine: the embedded servers made ready, and workers on them. For `onhand up`, demo and benchmarks."""
+"""Everything on one machine: embedded servers made ready, and workers, for `onhand up`, the demo and the benchmarks."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from consumers.connections import object_store
 from consumers.settings import Settings
 from consumers.topics import apply_topics
 from infra.stack import EmbeddedStack
@@ -45,8 +46,6 @@ class Platform:
         self._worker_roles = worker_roles
         self._stack = EmbeddedStack(data_dir, kafka=kafka)
         self._overrides = dict(overrides or {})
-        if kafka == "embedded":
-            self._overrides.setdefault("ONHAND_KAFKA_IDEMPOTENCE", "false")
         self._workers: list[ChildProcess] = []
 
     def __enter__(self) -> Self:
@@ -81,19 +80,22 @@ class Platform:
         for worker in self._workers:
             worker.wait_until_healthy(lambda: None, seconds=0, retry_on=())
 
+    @property
+    def objects(self) -> ObjectStore:
+        """The S3 store."""
+        return object_store(self.settings)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes of the workers."""
+        return [pid for worker in self._workers for pid in worker.pids()]
+
     def _prepare(self) -> None:
         settings = self.settings
         migrate.upgrade(settings.database_url.get_secret_value())
         asyncio.run(apply_topics(settings))
-        secret = settings.s3_secret_access_key
-        store = ObjectStore(
-            endpoint_url=settings.s3_endpoint_url,
-            region=settings.s3_region,
-            access_key_id=settings.s3_access_key_id,
-            secret_access_key=secret.get_secret_value() if secret else None,
-        )
         for bucket in (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket):
-            store.ensure_bucket(bucket)
+            self.objects.ensure_bucket(bucket)
 
     def _stop(self) -> None:
         for worker in self._workers:

@@ -12,7 +12,7 @@ class Invalid(Exception):  # noqa: N818 - the two words are names of outcomes
 
     def __init__(self, code: ErrorCode, detail: str = "") -> None:
         """`detail` says which value was found, and where; the code brings the meaning and the hint."""
-        super().__init__(f"{describe(code)} ({detail})" if detail else describe(code))
+        super().__init__(describe(code, detail))
         self.code = code
         self.detail = detail
 

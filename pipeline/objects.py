@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -170,24 +171,20 @@ class ObjectStore:
                     self._client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
     def ensure_bucket(self, bucket: str) -> None:
-        """Make the bucket unless it is there."""
+        """Make the bucket unless it is there; then no right to make buckets is needed."""
         try:
             self._require_bucket(bucket)
         except Invalid as error:
             if error.code is not ErrorCode.FILE_NOT_FOUND:
                 raise
-            with failures(bucket):
-                self._create_bucket(bucket)
+            self._make_bucket(bucket)
 
-    def _create_bucket(self, bucket: str) -> None:
-        try:
-            region: Any = self._client.meta.region_name
-            if region == "us-east-1":  # the one region that S3 refuses to be told
-                self._client.create_bucket(Bucket=bucket)
-            else:
-                self._client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
-        except self._client.exceptions.BucketAlreadyOwnedByYou:
-            return  # another process was faster
+    def _make_bucket(self, bucket: str) -> None:
+        region: Any = self._client.meta.region_name
+        # us-east-1 is the one region that S3 refuses to be told.
+        place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        with failures(bucket), suppress(self._client.exceptions.BucketAlreadyOwnedByYou):
+            self._client.create_bucket(Bucket=bucket, **place)
 
     def _require_bucket(self, bucket: str) -> None:
         with failures(bucket):

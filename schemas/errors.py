@@ -4,7 +4,6 @@ A code never changes its meaning and is never reused. The hint tells a person wh
 """
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -189,10 +188,10 @@ class RowError(BaseModel):
     @property
     def message(self) -> str:
         """A sentence for a person: what happened, which value, what to do."""
-        return describe(self.code, self.value)
+        return describe(self.code, repr(self.value) if self.value else "")
 
 
-def describe(code: ErrorCode, value: Any = None) -> str:
-    """A sentence for a person: what happened, which value (shortened), what to do."""
-    shown = "" if value in (None, "") else f" Found: {str(value)[:80]!r}."
-    return f"{code.meaning}{shown} {code.hint}"
+def describe(code: ErrorCode, detail: str = "") -> str:
+    """Sentences for a person: what happened, which value was found (at most 300 characters), what to do."""
+    what = f"{code.meaning.removesuffix('.')}: {detail[:300].removesuffix('.')}." if detail else code.meaning
+    return f"{what} {code.hint}"

@@ -25,7 +25,10 @@ class Request(BaseModel):
 
 
 class RequestSync(Request):
-    """Apply a CSV file to a warehouse. `url` is s3://bucket/key or https://; `etag` pins the object where it is known."""
+    """Apply a CSV file to a warehouse.
+
+    `url` is s3://bucket/key or https://…; `etag` pins the file to a version where one is known.
+    """
 
     TYPE = "sync.request"
 
@@ -80,7 +83,10 @@ class SyncStatus(Fact):
 
 
 class RequestSnapshot(Request):
-    """Export an account's stock, or one warehouse's. `has_inventory`: only SKUs with stock; `updated_from`: since then."""
+    """Export an account's stock, or one warehouse's.
+
+    `has_inventory`: only SKUs with stock; `updated_from`: only SKUs that changed since then.
+    """
 
     TYPE = "snapshot.request"
 

@@ -31,7 +31,7 @@ class ResultStatus(StrEnum):
 
 
 class SyncState(StrEnum):
-    """A sync's life: PENDING → PLANNING → PROCESSING → one of the four ends. ABORTED can follow each of the first three."""
+    """A sync's life: PENDING → PLANNING → PROCESSING → one of four ends; ABORTED can follow each of the first three."""
 
     PENDING = "pending"
     PLANNING = "planning"

@@ -150,7 +150,7 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
             Topic.DEAD_LETTERS,
             Direction.OUT,
             "original key",
-            "Messages that cannot be processed: the original bytes, with headers that say where they came from and why.",
+            "Messages that cannot be processed: the original bytes, and headers that say whence and why.",
             3,
             timedelta(days=30),
         ),

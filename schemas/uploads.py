@@ -1,6 +1,6 @@
 """Uploads: the S3 event message that announces a file, and where in the bucket a file belongs.
 
-Source: Amazon S3 event message structure 2.x; MinIO writes the same `Records`, with the bucket in front of its own `Key`.
+Source: Amazon S3 event message structure 2.x; MinIO writes the same `Records`, beside a `Key` of its own.
 """
 
 from typing import Final

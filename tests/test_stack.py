@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,9 +22,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from infra.stack import EmbeddedStack, Endpoints, StackError
+from infra.stack import EmbeddedStack, Endpoints, StackError, server
+from infra.stack.apache_kafka import ApacheKafka
 from infra.stack.broker import EmbeddedBroker
+from infra.stack.containers import docker_available
 from infra.stack.directory import DataDirectory
+from infra.stack.ports import claim_ports
 from infra.stack.process import ChildProcess
 
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
@@ -137,9 +141,9 @@ class TestRunningStack:
     @pytest.mark.usefixtures("endpoints")
     def test_listens_on_the_loopback_interface_only(self) -> None:
         listening = [
-            (server.name(), connection.laddr.ip, connection.laddr.port)
-            for server in servers_of(os.getpid())
-            for connection in server.net_connections("inet")
+            (process.name(), connection.laddr.ip, connection.laddr.port)
+            for process in servers_of(os.getpid())
+            for connection in process.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
         ]
         assert len(listening) >= 3
@@ -147,8 +151,8 @@ class TestRunningStack:
 
     def test_tells_no_other_user_its_passwords(self, endpoints: Endpoints, data_dir: Path) -> None:
         secrets = [endpoints.s3_secret_access_key, endpoints.database_url.split(":")[2].split("@")[0]]
-        for server in servers_of(os.getpid()):
-            assert not any(secret in " ".join(server.cmdline()) for secret in secrets)
+        for process in servers_of(os.getpid()):
+            assert not any(secret in " ".join(process.cmdline()) for secret in secrets)
         for file in (path for path in data_dir.rglob("*") if path.is_file() and path.stat().st_mode & 0o004):
             if all(parent.stat().st_mode & 0o001 for parent in file.parents if data_dir in parent.parents):
                 assert not any(secret.encode() in file.read_bytes() for secret in secrets), file
@@ -246,6 +250,50 @@ def test_stop_may_be_called_before_a_start_and_again_after_it(tmp_path: Path) ->
     assert servers_of(os.getpid()) == []
 
 
+def test_ports_taken_by_others_in_the_last_moment_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as others:
+        taken: dict[Path, int] = {}
+
+        def claim_and_lose_the_first_time(remembered: Path, count: int) -> list[int]:
+            ports = claim_ports(remembered, count)
+            if remembered not in taken:
+                taken[remembered] = ports[0]
+                others.enter_context(socket.create_server(("127.0.0.1", ports[0])))
+            return ports
+
+        monkeypatch.setattr(server, "claim_ports", claim_and_lose_the_first_time)
+        with EmbeddedStack(tmp_path / "data") as endpoints:
+            assert len(taken) == 3
+            assert not any(str(port) in " ".join(endpoints.environ().values()) for port in taken.values())
+
+
+def test_apache_kafka_without_java_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StackError, match=r"needs Java.*install a Java of version 17"):
+        ApacheKafka(tmp_path / "data").start()
+
+
+def test_apache_kafka_with_an_old_java_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("""#!/bin/sh\necho 'openjdk version "11.0.2" 2019-01-15' >&2\n""")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(StackError, match="says 11: install a Java of version 17"):
+        ApacheKafka(tmp_path / "data").start()
+
+
+def test_asking_for_docker_where_there_is_none_is_quick_and_quiet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    began = time.monotonic()
+    assert docker_available() is False
+    assert time.monotonic() - began < 2
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_server_that_exits_is_reported_at_once_with_the_end_of_its_log(tmp_path: Path) -> None:
     process = ChildProcess("server", tmp_path / "server.log")
     process.start(["/bin/sh", "-c", "echo the disk is on fire; exit 3"], cwd=tmp_path, environment={})
@@ -262,7 +310,7 @@ def test_a_server_that_exits_is_reported_at_once_with_the_end_of_its_log(tmp_pat
 def test_a_server_that_ignores_its_stop_signal_is_killed(tmp_path: Path) -> None:
     process = ChildProcess("server", tmp_path / "server.log", grace=0.3)
     process.start(["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], cwd=tmp_path, environment={})
-    while not [server for server in servers_of(os.getpid()) if server.name() == "sh"]:
+    while not [child for child in servers_of(os.getpid()) if child.name() == "sh"]:
         time.sleep(0.05)
     process.stop()
     assert servers_of(os.getpid()) == []

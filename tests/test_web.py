@@ -42,7 +42,7 @@ class Files(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.served.seen.append((self.headers["Host"], self.path))
-        name, _, argument = self.path.removeprefix("/").partition("/")
+        name, _, argument = self.path.partition("?")[0].removeprefix("/").partition("/")
         getattr(self, f"do_{name}")(argument)
 
     def do_file(self, _: str) -> None:
@@ -80,14 +80,16 @@ class Files(BaseHTTPRequestHandler):
 
 
 def serve(context: ssl.SSLContext | None = None) -> Iterator[Served]:
-    handler = type("Handler", (Files,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    class Handler(Files):
+        """Each server has its own list of what it saw."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        handler.served = Served(server.server_address[1])
+        Handler.served = Served(server.server_address[1])
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield handler.served
+        yield Handler.served
         server.shutdown()
         thread.join()
 
@@ -228,7 +230,7 @@ def test_five_redirects_are_followed_and_no_more(server: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["ftp://files.example/file", "file:///etc/passwd", "http://user:pass@127.0.0.1/file", "http://[::x]/"]
+    "target", ["ftp://files.example/file", "file:///etc/passwd", "http://user:pass@127.0.0.1/file"]
 )
 def test_each_redirect_is_checked_like_the_first_url(server: Served, target: str) -> None:
     assert refused(server.url(f"/to/{target}"))[0] is ErrorCode.URL_NOT_ALLOWED
@@ -270,7 +272,7 @@ def test_url_is_not_allowed(url: str, limits: WebLimits) -> None:
         ("169.254.169.254", False),
         ("172.16.0.1", False),
         ("192.168.1.1", False),
-        ("0.0.0.0", False),
+        ("0.0.0.0", False),  # noqa: S104
         ("224.0.0.1", False),
         ("240.0.0.1", False),
         ("255.255.255.255", False),

@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from pydantic import TypeAdapter, ValidationError
 
+from consumers import connections
 from consumers.settings import Settings
 from infra.cli.failures import Failure
 from pipeline.errors import TryLater
-from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
 from schemas.identifiers import AccountIdField, LocationIdField, SkuField, WarehouseIdField
 from schemas.topics import Topic
@@ -66,7 +66,7 @@ Location = Annotated[
 def load_settings() -> Settings:
     """The settings from the environment. Failure names the variables that are missing or wrong, all of them."""
     try:
-        return Settings()  # type: ignore[call-arg] - the fields come from the environment
+        return Settings.model_validate({})  # all of it comes from the environment
     except ValidationError as error:
         raise Failure(_settings_message(error)) from None
 
@@ -90,7 +90,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
         raise TryLater(f"PostgreSQL does not answer: {error}") from error
     except psycopg.ProgrammingError as error:
         raise Failure(f"ONHAND_DATABASE_URL cannot be read: {' '.join(str(error).split())}") from None
-    database = Database(url, max_size=2)
+    database = connections.database(settings)
     try:
         yield database
     finally:
@@ -138,14 +138,3 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer, settings: Settings
         await client.start()
     except KafkaConnectionError as error:
         raise TryLater(f"Kafka does not answer at {settings.kafka_bootstrap_servers}: {error}") from error
-
-
-def open_objects(settings: Settings) -> ObjectStore:
-    """The object store; nothing connects yet."""
-    secret = settings.s3_secret_access_key
-    return ObjectStore(
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
-    )

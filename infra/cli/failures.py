@@ -1,13 +1,18 @@
 """What a person at the terminal is told about an error: what happened and what to do, in a line."""
 
+from typing import Final
+
 import psycopg
 from aiokafka.errors import KafkaError
 from botocore.exceptions import ClientError
 
+from consumers.dead_letters import TooManyDeadLetters
 from consumers.topics import TopicsError
 from infra.stack import StackError
 from pipeline.errors import Invalid, TryLater
 from pipeline.store.migrate import UpgradeError
+
+SEE_DOCTOR: Final = " (`onhand doctor` checks every server.)"
 
 
 class Failure(Exception):  # noqa: N818 - it is what the person sees, not a kind of bug
@@ -16,25 +21,27 @@ class Failure(Exception):  # noqa: N818 - it is what the person sees, not a kind
 
 def explain(error: Exception) -> str:
     """The message for a person. Of what nothing is known, it is said to be a bug."""
+    what = _line(error)
     match error:
-        case Failure() | StackError() | UpgradeError() | TopicsError() | Invalid():
-            return str(error)
+        case Failure() | StackError() | UpgradeError() | TopicsError() | Invalid() | TooManyDeadLetters():
+            what = str(error)
         case TryLater():
-            return f"{_line(error)} (`onhand doctor` checks every server.)"
+            what += SEE_DOCTOR
         case psycopg.errors.UndefinedTable():
-            return "The database has no schema yet, or not all of it: run `onhand db upgrade`."
+            what = "The database has no schema yet, or not all of it: run `onhand db upgrade`."
         case psycopg.Error():
-            return f"PostgreSQL: {_line(error)}"
+            what = f"PostgreSQL: {what}{SEE_DOCTOR}"
         case ClientError():
-            return f"S3: {_line(error)} (`onhand doctor` checks every server.)"
+            what = f"The object store: {what}{SEE_DOCTOR}"
         case KafkaError():
-            return f"Kafka: {_line(error)} (`onhand doctor` checks every server.)"
+            what = f"Kafka: {what}{SEE_DOCTOR}"
+        case OSError() if error.filename:
+            what = f"{error.filename}: {error.strerror}"
         case OSError():
-            return f"{error.filename}: {error.strerror}" if error.filename else _line(error)
+            pass
         case _:
-            return (
-                f"This is a bug of onhand: {type(error).__name__}: {_line(error)} (`onhand --debug …` shows the trace.)"
-            )
+            what = f"This is a bug of onhand: {type(error).__name__}: {what} (`onhand --debug …` shows the trace.)"
+    return what
 
 
 def _line(error: Exception) -> str:

@@ -1,5 +1,5 @@
-# ruff: noqa: PLR0913 - a parameter is an option of the command line
-"""`onhand levels`, `log`, `events tail`, `audit`: look at stock, its ledger and its events, and prove that they agree."""
+# ruff: noqa: PLR0913, PLR0917 - a parameter is an option of the command line
+"""`onhand levels`, `log`, `events tail`, `audit`: look at stock, ledger and events, and prove that they agree."""
 
 import asyncio
 from dataclasses import asdict
@@ -43,7 +43,7 @@ def levels(
     """The account's stock: each level with its states, in units."""
     with open_database(load_settings()) as database:
         rows = views.levels(database, ids.AccountId(account), _stock(warehouse, sku, location))
-        print_rows(rows, as_json=as_json, limit=limit)
+        print_rows(rows if as_json else map(_short, rows), as_json=as_json, limit=limit)
 
 
 def log(
@@ -121,6 +121,12 @@ def _print_finding(finding: "Finding") -> None:
     print_line(f"{verdict}  {finding.invariant}. {finding.name}: {finding.checked} checked, {finding.broken} broken")
     for example in finding.examples:
         print_line(f"           {example}")
+
+
+def _short(level: views.Row) -> views.Row:
+    """For a table: a state in which there is nothing stays empty, and where that is so of all levels has no column."""
+    always = ("warehouse_id", "sku", "location_id", "version", "on_hand", "available")
+    return {name: value if name in always else value or None for name, value in level.items() if name != "updated_at"}
 
 
 def _stock(warehouse: str | None, sku: str | None, location: str | None) -> views.Stock:

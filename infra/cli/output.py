@@ -16,8 +16,15 @@ from rich.text import Text
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="How many at most. A table shows 100 where this is not given.")]
 TABLE_ROWS: Final = 100
+_WIDE: Final = 10_000
 
-_out, _err = Console(), Console(stderr=True)
+_err = Console(stderr=True)
+
+
+def _out() -> Console:
+    console = Console()
+    # A file or a pipe has no width that a table could be fitted into.
+    return console if console.is_terminal else Console(width=_WIDE)
 
 
 def print_error(message: str) -> None:
@@ -37,7 +44,7 @@ def print_json(value: Any) -> None:
 
 def print_line(text: str) -> None:
     """A line on standard output, never wrapped: it may be copied or read by a program."""
-    _out.print(Text(_printable(text)), soft_wrap=True)
+    _out().print(Text(_printable(text)), soft_wrap=True)
 
 
 def print_one(row: Mapping[str, Any], *, as_json: bool) -> None:
@@ -51,7 +58,7 @@ def print_one(row: Mapping[str, Any], *, as_json: bool) -> None:
     for name, value in row.items():
         if value not in (None, "", [], {}):
             table.add_row(Text(name, style="dim"), Text(_text(value)))
-    _out.print(table, soft_wrap=not _out.is_terminal)
+    _out().print(table)
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], *, as_json: bool, limit: int | None) -> None:
@@ -62,7 +69,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], *, as_json: bool, limit: int |
         return
     most = limit or TABLE_ROWS
     shown = list(islice(rows, most + 1))
-    _out.print(_table(shown[:most]) if shown else Text("Nothing found.", style="dim"))
+    _out().print(_table(shown[:most]) if shown else Text("Nothing found.", style="dim"))
     if len(shown) > most:
         print_note(f"There are more than these {most}: --limit shows more, --json all of them.")
 

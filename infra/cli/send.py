@@ -118,7 +118,7 @@ def _messages(file: str, account: str | None, ids: set[str]) -> Iterator[Message
     lines = _read(None if file == "-" else Path(file), account)
     for count, line in enumerate(lines):
         if isinstance(line, _BadLine):
-            raise Failure(f"{file}, {line}\nThe {count} lines before it were sent.")
+            raise Failure(f"{'standard input' if file == '-' else file}, {line}\nCommands sent before it: {count}.")
         ids.add(line.id)
         yield line
 

@@ -3,19 +3,24 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from uuid import uuid4
 
 import typer
 from aiokafka import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
+from consumers.connections import object_store
 from consumers.settings import Settings
 from consumers.topics import Outcome, apply_topics, check_topics
-from infra.cli.context import load_settings, open_objects
-from infra.cli.failures import explain
+from infra.cli.context import load_settings
+from infra.cli.failures import SEE_DOCTOR, explain
 from infra.cli.output import AsJson, print_json, print_line, print_rows
+from pipeline.errors import Invalid, TryLater
+from pipeline.objects import ObjectStore
 from pipeline.store import migrate
+from schemas.errors import ErrorCode
 
 db = typer.Typer(no_args_is_help=True, help="The database.")
 topics = typer.Typer(no_args_is_help=True, help="The Kafka topics.")
@@ -69,14 +74,17 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def _checks(settings: Settings) -> Iterator[Check]:
-    buckets = (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket)
-    yield _check("PostgreSQL", lambda: _database(settings))
-    yield _check("Kafka topics", lambda: _kafka_topics(settings))
+    buckets = {
+        "uploads": settings.s3_uploads_bucket,
+        "work": settings.s3_work_bucket,
+        "snapshots": settings.s3_snapshots_bucket,
+    }
+    yield _check("PostgreSQL", partial(_database, settings))
+    yield _check("Kafka topics", partial(_kafka_topics, settings))
     yield _check("Kafka idempotent producer", lambda: asyncio.run(_idempotence(settings)))
-    for bucket in buckets:
+    for use, bucket in buckets.items():
         # A probe in the uploads bucket would be taken for somebody's file.
-        write = bucket != settings.s3_uploads_bucket
-        yield _check(f"S3 bucket {bucket}", lambda bucket=bucket, write=write: _bucket(settings, bucket, write=write))
+        yield _check(f"S3 bucket for {use}", partial(_bucket, settings, use, bucket, write=use != "uploads"))
 
 
 class _Wrong(Exception):  # noqa: N818 - a finding
@@ -89,7 +97,7 @@ def _check(name: str, look: Callable[[], str]) -> Check:
     except _Wrong as finding:
         return Check(name, False, str(finding))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one server, the others are looked at
-        return Check(name, False, explain(error).removesuffix(" (`onhand doctor` checks every server.)"))
+        return Check(name, False, explain(error).removesuffix(SEE_DOCTOR))
 
 
 def _database(settings: Settings) -> str:
@@ -102,8 +110,8 @@ def _database(settings: Settings) -> str:
 def _kafka_topics(settings: Settings) -> str:
     wrong = [report for report in asyncio.run(check_topics(settings)) if report.outcome is not Outcome.UNCHANGED]
     if wrong:
-        what = ", ".join(f"{report.name} {report.outcome} {report.detail}".rstrip() for report in wrong)
-        raise _Wrong(f"{what}: run `onhand topics apply`; it says what it cannot mend")
+        what = "; ".join(f"{report.name} {report.detail or report.outcome}" for report in wrong)
+        raise _Wrong(f"{what}. Run `onhand topics apply`: it mends what can be mended.")
     return "reachable, all topics as specified"
 
 
@@ -115,25 +123,41 @@ async def _idempotence(settings: Settings) -> str:
         await client.bootstrap()
         asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
         answer = await client.send(client.get_random_node(), asked)
+        refused = for_code(answer.error_code) if answer.error_code else None
+    except KafkaConnectionError as error:
+        raise TryLater(f"Kafka does not answer at {settings.kafka_bootstrap_servers}: {error}") from error
     except (KafkaError, TimeoutError) as error:
-        raise _Wrong(f"{error}: where the broker cannot do it, set ONHAND_KAFKA_IDEMPOTENCE=false") from error
+        refused = type(error)
     finally:
         await client.close()
-    if answer.error_code:
-        raise _Wrong(f"refused: {for_code(answer.error_code).__name__}; grant the user IdempotentWrite on the cluster")
+    if refused:
+        raise _Wrong(
+            f"refused ({refused.__name__}): grant the user IdempotentWrite on the cluster, or set "
+            "ONHAND_KAFKA_IDEMPOTENCE=false where the broker cannot do it"
+        )
     return "works"
 
 
-def _bucket(settings: Settings, bucket: str, *, write: bool) -> str:
-    store = open_objects(settings)
+def _bucket(settings: Settings, use: str, bucket: str, *, write: bool) -> str:
+    try:
+        return _probe(object_store(settings), bucket, write=write)
+    except Invalid as error:
+        remedy = {
+            ErrorCode.FILE_NOT_FOUND: f"make the bucket, or name another one in ONHAND_S3_{use.upper()}_BUCKET",
+            ErrorCode.FILE_FORBIDDEN: "check ONHAND_S3_ACCESS_KEY_ID, ONHAND_S3_SECRET_ACCESS_KEY and what they may do",
+        }
+        raise _Wrong(f"{error.detail}: {remedy.get(error.code, error.code.hint)}") from error
+
+
+def _probe(store: ObjectStore, bucket: str, *, write: bool) -> str:
     if not write:
         next(store.list(bucket), None)
-        return "can be listed"
+        return f"{bucket} can be listed"
     key, content = f".onhand-doctor/{uuid4()}", b"onhand"
     store.put_bytes(bucket, key, content)
     try:
         if store.download(bucket, key) != content:
-            raise _Wrong("does not give back what was written")
+            raise _Wrong(f"{bucket} does not give back what was written to it")
     finally:
         store.delete_prefix(bucket, key)
-    return "can be written, read and deleted from"
+    return f"{bucket} can be written, read and deleted from"

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0913 - a parameter is an option of the command line
+# ruff: noqa: PLR0913, PLR0917 - a parameter is an option of the command line
 """`onhand snapshot …`: export stock, and fetch the link."""
 
 import time

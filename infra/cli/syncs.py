@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0913 - a parameter is an option of the command line
+# ruff: noqa: PLR0913, PLR0917 - a parameter is an option of the command line
 """`onhand sync …`: submit CSV files, watch them, and read what became of each row."""
 
 import time
@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import typer
 
+from consumers.connections import object_store
 from consumers.settings import Settings
 from infra.cli.context import (
     Account,
@@ -18,7 +19,6 @@ from infra.cli.context import (
     Warehouse,
     load_settings,
     open_database,
-    open_objects,
 )
 from infra.cli.failures import Failure
 from infra.cli.messages import request
@@ -164,7 +164,7 @@ def abort(
 
 
 def _upload(settings: Settings, path: Path, prefix: str) -> dict[str, Any]:
-    store, bucket, key = open_objects(settings), settings.s3_uploads_bucket, f"{prefix}/{path.stem}.csv"
+    store, bucket, key = object_store(settings), settings.s3_uploads_bucket, f"{prefix}/{path.stem}.csv"
     with path.open("rb") as file, progress("bytes") as bar:
         task = bar.add_task(f"Uploading {path.name}", total=path.stat().st_size)
 

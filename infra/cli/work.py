@@ -1,10 +1,11 @@
 """`onhand up` and `onhand worker`: servers to try it on, and the processes that do the work."""
 
 import asyncio
+import logging
 import shlex
 import signal
 import sys
-import threading
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -43,9 +44,12 @@ def worker(
     as_json: AsJson = False,
 ) -> None:
     """Work on the configured servers until Ctrl-C or SIGTERM. A worker waits for servers that are away."""
-    from consumers.app import run_worker  # noqa: PLC0415 - FastStream takes a second to import, and only workers need it
+    from consumers.app import ROLES, run_worker  # noqa: PLC0415 - FastStream takes a second to import
 
-    asyncio.run(run_worker(load_settings(), roles or [Role.ALL]))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)  # it tells of every group that it joins
+    wanted = ROLES if not roles or Role.ALL in roles else tuple(roles)
+    asyncio.run(run_worker(load_settings(), wanted))
     if as_json:
         print_json({"stopped": True})
 
@@ -59,10 +63,9 @@ def up(
 ) -> None:
     """Start PostgreSQL, an S3 store, a Kafka broker and all workers, until Ctrl-C. For trying out, not for keeping.
 
-    The addresses are printed as `export` lines: copy them into another terminal, and use `onhand` there. A worker or a
-    server that dies stops everything, with exit code 1.
+    The addresses are printed as `export` lines: copy them into another terminal, and use `onhand` there. A worker
+    that dies stops everything, with exit code 1.
     """
-    asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     kind: KafkaKind = "apache" if kafka is Kafka.APACHE else "embedded"
@@ -70,8 +73,9 @@ def up(
         with Platform(data, kafka=kind) as platform:
             _print_environment(platform.environ, as_json=as_json)
             print_note(f"Up. The logs are in {platform.logs}. Ctrl-C stops everything.")
-            while not asked_to_stop.wait(_LOOK_SECONDS):
+            while True:
                 platform.check()
+                time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
         print_note("Stopped.")
 

@@ -1,6 +1,7 @@
 """The servers as containers, where the Docker engine of this machine answers: the same images as in compose.yaml."""
 
 import asyncio
+import importlib
 import secrets
 import tempfile
 import time
@@ -28,7 +29,7 @@ ANSWER_SECONDS = 1
 def docker_available() -> bool:
     """Whether a Docker engine answers. Takes a second or so at most, and says nothing when there is none."""
     try:
-        import docker  # noqa: PLC0415 - an optional dependency
+        docker = importlib.import_module("docker")  # an optional dependency, without types
     except ImportError:
         return False
     try:

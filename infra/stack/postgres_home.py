@@ -75,6 +75,11 @@ def _copy(programs: Path, note: Path) -> Path:
     copy = Path(tempfile.mkdtemp(prefix="onhand-postgres-"))
     note.write_text(str(copy))
     copy.chmod(0o755)
+    installation, wheel = programs.parent, programs.parents[1]
+    copied = copy / wheel.name / installation.name
     for part in ("bin", "lib", "share"):
-        shutil.copytree(programs.parent / part, copy / part)
-    return copy / programs.name
+        shutil.copytree(installation / part, copied / part)
+    libraries = f"{wheel.name}.libs"  # the programs look for them beside the wheel's directory, by a relative path
+    if (wheel.parent / libraries).is_dir():
+        shutil.copytree(wheel.parent / libraries, copy / libraries)
+    return copied / programs.name

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from infra.stack import guard
 from infra.stack.errors import PortTakenError, StackError
 from infra.stack.users import SystemUser
@@ -19,6 +21,8 @@ from infra.stack.users import SystemUser
 PROBE_EVERY_SECONDS = 0.05
 GUARD_SECONDS = 3.0  # what the guard may take on top of the server's own grace
 LOG_TAIL_LINES = 20
+# as PostgreSQL and Kafka, Tansu, and SeaweedFS say it
+PORT_TAKEN = ("address already in use", "address in use", "is not available on 127.0.0.1")
 
 
 @dataclass(eq=False)
@@ -132,6 +136,12 @@ class ChildProcess:
         self.request_stop()
         self.join()
 
+    def pids(self) -> list[int]:
+        """The processes under the guard: the server and what it has started. Empty when it is not running."""
+        if self._guard is None or self._guard.poll() is not None:
+            return []
+        return [process.pid for process in psutil.Process(self._guard.pid).children(recursive=True)]
+
     def _fail_if_exited(self) -> None:
         code = None if self._guard is None else self._guard.poll()
         if code is None:
@@ -139,7 +149,7 @@ class ChildProcess:
         if self._stop_requested:
             raise StackError(f"{self.name} was stopped while it started")
         tail = self._log_tail()
-        if "address already in use" in tail.lower():
+        if any(words in tail.lower() for words in PORT_TAKEN):
             raise PortTakenError(f"{self.name} found its port taken; {tail}")
         raise StackError(f"{self.name} exited with code {code}; {tail}")
 

@@ -45,7 +45,7 @@ class StateDelta:
 
 
 def changed(level: Level, deltas: dict[InventoryState, int]) -> tuple[Level, tuple[StateDelta, ...]]:
-    """The level with the deltas added as its next version, and the ledger lines; unchanged where all deltas are zero."""
+    """The level with the deltas added as its next version, and the ledger lines; the same where all are zero."""
     lines = tuple(StateDelta(state, delta, getattr(level, state) + delta) for state, delta in deltas.items() if delta)
     if not lines:
         return level, ()

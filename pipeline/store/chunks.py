@@ -40,6 +40,7 @@ def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -
         connection.execute(_SQL[step], parameters, prepare=False)
     connection.execute(_SQL["prefer_nested_loops"])
     change_count = connection.execute(_SQL["update_levels"], parameters, prepare=False).rowcount
+    connection.execute(_SQL["allow_all_joins"])
     if change_count:
         batch_id = announce_batch(connection, key.account_id, change_count=change_count)
         connection.execute(_SQL["append_ledger"], {**parameters, "batch_id": batch_id}, prepare=False)

@@ -8,7 +8,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pipeline.errors import TryLater
 
-# 40001 serialization failure, 40P01 deadlock, 55P03 lock not available, 57P0x shutdown: the same work can succeed later.
+# Serialization failure, deadlock, lock not available, shutdown: the same work can succeed later.
 _PASSING = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}
 
 

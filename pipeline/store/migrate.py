@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -33,7 +34,8 @@ def upgrade(database_url: str) -> list[str]:
 
     Raises:
         TryLater: the server does not answer.
-        UpgradeError: the server is too old, the user may not do it, or a newer onhand has migrated the database.
+        UpgradeError: the address cannot be read, the server is too old, the user may not do it, or a newer onhand has
+            migrated the database.
     """
     done: list[str] = []
 
@@ -75,6 +77,10 @@ def _name(revision: Any) -> str:
 
 @contextmanager
 def _transaction(database_url: str) -> Iterator[Connection]:
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError as error:
+        raise UpgradeError(f"The address of the database cannot be read: {str(error).strip()}") from None
     # The driver reads the URL itself, so that every form of it means the same here as in the pool of the workers.
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(database_url, connect_timeout=10), poolclass=NullPool

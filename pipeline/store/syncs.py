@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import dict_row, namedtuple_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from pipeline.errors import Invalid
@@ -13,7 +13,7 @@ from pipeline.store.outbox import OutgoingMessage, publish
 from pipeline.store.statements import statements
 from schemas.cloudevents import EventType
 from schemas.jobs import AbortSync, RequestSync, SyncChunk, SyncStatus
-from schemas.states import ItemStatus, SyncState
+from schemas.states import ItemStatus
 from schemas.topics import Topic
 
 _SQL = statements("syncs")
@@ -70,7 +70,7 @@ class LockedChunk:
 
     chunk_status: str
     object_key: str
-    job_status: SyncState
+    job_status: str
     warehouse_id: str
     user_id: str | None
 
@@ -159,11 +159,8 @@ def abort_job(connection: psycopg.Connection, request: AbortSync) -> None:
 
 def lock_chunk(connection: psycopg.Connection, key: SyncKey, chunk: int) -> LockedChunk | None:
     """A chunk, held until the transaction ends; None where there is none."""
-    with connection.cursor(row_factory=namedtuple_row) as cursor:
-        row = cursor.execute(_SQL["lock_chunk"], key.parameters(chunk=chunk)).fetchone()
-    if row is None:
-        return None
-    return LockedChunk(row.chunk_status, row.object_key, SyncState(row.job_status), row.warehouse_id, row.user_id)
+    with connection.cursor(row_factory=class_row(LockedChunk)) as cursor:
+        return cursor.execute(_SQL["lock_chunk"], key.parameters(chunk=chunk)).fetchone()
 
 
 def finish_chunk(connection: psycopg.Connection, key: SyncKey, chunk: int, counts: dict[ItemStatus, int]) -> SyncStatus:

@@ -35,7 +35,7 @@ def apply_chunk(message: SyncChunk, database: Database, objects: ObjectStore, *,
             return
         rows = validate_rows(read_chunk(objects.download(work_bucket, chunk.object_key)))
         chunk_store.stage(connection, rows)
-        if chunk.job_status is SyncState.ABORTED:
+        if chunk.job_status == SyncState.ABORTED:
             counts = chunk_store.abort_staged(connection, key)
         else:
             counts = chunk_store.apply_staged(connection, key, Target(chunk.warehouse_id, chunk.user_id))

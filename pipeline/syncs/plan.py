@@ -44,7 +44,7 @@ def request_sync(request: RequestSync, planner: Planner) -> None:
     if etag is None:
         return
     try:
-        with open_source(request.url, etag or None, planner.objects, planner.limits) as source:
+        with open_source(request.url, request.account_id, etag or None, planner.objects, planner.limits) as source:
             plan = _plan(key, source, planner)
     except Invalid as reason:
         _fail(key, reason, planner.database)
@@ -73,7 +73,7 @@ def abort_sync(request: AbortSync, database: Database) -> None:
 
 
 def _start(request: RequestSync, database: Database) -> str | None:
-    """Note the job and move it to PLANNING. The ETag to pin the file to, empty for none; None where nothing is to do."""
+    """Move the job to PLANNING: the ETag to pin the file to, empty for none; None where nothing is to do."""
     key = SyncKey(request.account_id, request.sync_id)
     with database.transaction() as connection:
         store.create_job(connection, request)

@@ -67,6 +67,11 @@ ON CONFLICT DO NOTHING
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
 
+-- name: allow_all_joins
+-- The rest of the transaction may join as it likes.
+SET LOCAL enable_hashjoin = on;
+SET LOCAL enable_mergejoin = on;
+
 -- name: update_levels
 -- Brings each level that holds another quantity to the counted one, the difference on available. Where that would leave
 -- available below zero, the level is only touched, with a delta of 0: the row is then an INSUFFICIENT_STOCK.

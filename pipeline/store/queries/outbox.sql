@@ -43,10 +43,8 @@ ORDER BY changed.batch_id, changed.level_id, changed.version
 
 -- name: results_of_batches
 -- The command results of some batches.
-SELECT command_id AS key, account_id || ':' || command_id AS id, row_to_json(event)::text AS data
-FROM commands
-CROSS JOIN LATERAL (
-    SELECT account_id, command_id, type, status, code, message, levels
-) AS event
-WHERE batch_id = ANY(%(batch_ids)s)
-ORDER BY batch_id
+SELECT c.command_id AS key, c.account_id || ':' || c.command_id AS id, row_to_json(event)::text AS data
+FROM commands AS c
+CROSS JOIN LATERAL (SELECT c.account_id, c.command_id, c.type, c.status, c.code, c.message, c.levels) AS event
+WHERE c.batch_id = ANY(%(batch_ids)s)
+ORDER BY c.batch_id

@@ -1,0 +1,147 @@
+-- Each statement proves one thing on live data: it returns how many things it checked, how many are broken, and examples
+-- of those. `account_id` NULL means every account.
+
+-- name: ledger_sums
+-- 1. For every level and state, the sum of the change log's deltas is the quantity.
+WITH sums AS (
+    SELECT account_id, level_id, state, sum(delta) AS total
+    FROM change_log
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+    GROUP BY account_id, level_id, state
+), quantities AS (
+    SELECT l.account_id, l.level_id, s.state, s.quantity
+    FROM levels AS l
+    CROSS JOIN LATERAL (VALUES
+        ('available'::inventory_state, l.available), ('committed', l.committed), ('reserved', l.reserved),
+        ('damaged', l.damaged), ('safety_stock', l.safety_stock), ('quality_control', l.quality_control),
+        ('incoming', l.incoming)) AS s (state, quantity)
+    WHERE (%(account_id)s::text IS NULL OR l.account_id = %(account_id)s) AND s.quantity <> 0
+), broken AS (
+    SELECT format('%%s level %%s: %%s is %%s, the log says %%s', account_id, level_id, state,
+                  coalesce(quantity, 0), coalesce(total, 0)) AS example
+    FROM sums FULL JOIN quantities USING (account_id, level_id, state)
+    WHERE coalesce(total, 0) <> coalesce(quantity, 0)
+)
+SELECT (SELECT count(*) FROM sums), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
+-- name: versions
+-- 1. The versions of a level are 1..n without a gap, n is the level's version, and each change begins where the one
+-- before it ended.
+WITH steps AS (
+    SELECT account_id, level_id, state, version,
+           after - delta - lag(after, 1, 0::bigint) OVER (PARTITION BY account_id, level_id, state ORDER BY version) AS jump
+    FROM change_log
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+), logged AS (
+    SELECT account_id, level_id, count(DISTINCT version) AS changes, min(version) AS first, max(version) AS last,
+           count(*) FILTER (WHERE jump <> 0) AS jumps
+    FROM steps
+    GROUP BY account_id, level_id
+), stated AS (
+    SELECT account_id, level_id, version
+    FROM levels
+    WHERE version > 0 AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+), broken AS (
+    SELECT format('%%s level %%s: version %%s, the log has %%s changes from %%s to %%s and %%s jumps', account_id,
+                  level_id, coalesce(version, 0), coalesce(changes, 0), coalesce(first, 0), coalesce(last, 0),
+                  coalesce(jumps, 0)) AS example
+    FROM logged FULL JOIN stated USING (account_id, level_id)
+    WHERE version IS DISTINCT FROM changes OR first <> 1 OR last IS DISTINCT FROM version OR jumps > 0
+)
+SELECT (SELECT count(*) FROM stated), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
+-- name: negatives
+-- 2. No state is negative unless the warehouse allows it. (on_hand is the sum of its states by the table's definition.)
+WITH checked AS (
+    SELECT l.*, w.allow_negative
+    FROM levels AS l
+    JOIN warehouses AS w USING (account_id, warehouse_id)
+    WHERE %(account_id)s::text IS NULL OR l.account_id = %(account_id)s
+), broken AS (
+    SELECT format('%%s %%s %%s %%s: a state is below zero', account_id, warehouse_id, sku, location_id) AS example
+    FROM checked
+    WHERE NOT allow_negative
+      AND least(available, committed, reserved, damaged, safety_stock, quality_control, incoming) < 0
+)
+SELECT (SELECT count(*) FROM checked), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
+-- name: commands
+-- 3. A command took effect at most once, and only if its result says so: the log has exactly the changes of its result.
+WITH effects AS (
+    SELECT account_id, command_id, count(DISTINCT (level_id, version)) AS changes
+    FROM change_log
+    WHERE command_id IS NOT NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+    GROUP BY account_id, command_id
+), results AS (
+    SELECT c.account_id, c.command_id, c.status,
+           (SELECT count(*) FROM json_array_elements(c.levels) AS t WHERE (t ->> 'delta')::bigint <> 0) AS changes
+    FROM commands AS c
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+), broken AS (
+    SELECT format('%%s command %%s: the result says %%s changes, the log has %%s', account_id, command_id,
+                  coalesce(r.changes, 0), coalesce(e.changes, 0)) AS example
+    FROM results AS r FULL JOIN effects AS e USING (account_id, command_id)
+    WHERE r.status IS NULL OR coalesce(e.changes, 0) <> r.changes OR (r.status = 'rejected' AND e.changes > 0)
+)
+SELECT (SELECT count(*) FROM results), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
+-- name: sync_rows
+-- 4. Every data row of a sync that has ended has one status, rows are 1..total without a gap, and the counts by status
+-- are the job's.
+WITH ended AS (
+    SELECT * FROM sync_jobs
+    WHERE finished_at IS NOT NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+), items AS (
+    SELECT account_id, sync_id, count(*) AS total, min(row) AS first, max(row) AS last,
+           count(*) FILTER (WHERE status = 'success') AS success, count(*) FILTER (WHERE status = 'error') AS error,
+           count(*) FILTER (WHERE status = 'aborted') AS aborted
+    FROM sync_items
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+    GROUP BY account_id, sync_id
+), broken AS (
+    SELECT format('%%s sync %%s: %%s of %%s rows have a status', account_id, sync_id, coalesce(i.total, 0), j.total_count)
+           AS example
+    FROM ended AS j LEFT JOIN items AS i USING (account_id, sync_id)
+    WHERE (coalesce(i.total, 0), coalesce(i.success, 0), coalesce(i.error, 0), coalesce(i.aborted, 0))
+          <> (j.total_count, j.success_count, j.error_count, j.aborted_count)
+       OR i.first <> 1 OR i.last <> i.total
+)
+SELECT (SELECT coalesce(sum(total_count), 0)::bigint FROM ended), (SELECT count(*) FROM broken),
+       ARRAY(SELECT example FROM broken LIMIT 5)
+
+-- name: sync_changes
+-- 4. Every change that a sync made belongs to a row of status success, and every changed row to one change.
+WITH logged AS (
+    SELECT account_id, sync_id, sync_row AS row, count(*) AS changes, max(version) AS version
+    FROM change_log
+    WHERE sync_id IS NOT NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+    GROUP BY account_id, sync_id, sync_row
+), stated AS (
+    SELECT account_id, sync_id, row, version
+    FROM sync_items
+    WHERE status = 'success' AND version IS NOT NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+), broken AS (
+    SELECT format('%%s sync %%s row %%s: the row says version %%s, the log %%s in %%s changes', account_id, sync_id, row,
+                  s.version, l.version, coalesce(l.changes, 0)) AS example
+    FROM logged AS l FULL JOIN stated AS s USING (account_id, sync_id, row)
+    WHERE s.version IS DISTINCT FROM l.version OR l.changes <> 1
+)
+SELECT (SELECT count(*) FROM logged), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
+-- name: unpublished
+-- 5. No batch waits longer than a minute to be published: the relay deletes a batch when the broker has acknowledged it.
+WITH waiting AS (
+    SELECT account_id, batch_id, created_at FROM outbox
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+), broken AS (
+    SELECT format('%%s batch %%s waits since %%s: is a relay running?', account_id, batch_id, created_at) AS example
+    FROM waiting WHERE created_at < now() - interval '1 minute'
+)
+SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
+-- name: published_changes
+-- 5. The changes that must be on the topic: all whose batch is not waiting any more.
+SELECT account_id || ':' || level_id || ':' || version AS id
+FROM change_log
+WHERE (%(account_id)s::text IS NULL OR account_id = %(account_id)s) AND batch_id NOT IN (SELECT batch_id FROM outbox)
+GROUP BY account_id, level_id, version
