@@ -42,9 +42,9 @@ def read_event(record: Record, models: Mapping[str, type[M]]) -> Received[M]:
         Invalid: UNKNOWN_TYPE; INVALID_MESSAGE, saying which field is wrong and why.
     """
     try:
-        headers = {key: value.decode() for key, value in record.headers if key.startswith(_PREFIX)}
+        headers = {key.removeprefix(_PREFIX): value for key, value in record.headers if key.startswith(_PREFIX)}
         if headers:
-            attributes = Attributes.model_validate({key[len(_PREFIX) :]: value for key, value in headers.items()})
+            attributes = Attributes.model_validate({name: _text(name, value) for name, value in headers.items()})
             data = _model(attributes.type, models).model_validate_json(record.value or b"")
         else:
             event = StructuredEvent.model_validate_json(record.value or b"")
@@ -53,9 +53,17 @@ def read_event(record: Record, models: Mapping[str, type[M]]) -> Received[M]:
             data = _model(event.type, models).model_validate_json(json.dumps(event.data))
     except ValidationError as error:
         raise Invalid(ErrorCode.INVALID_MESSAGE, fault_words(error)) from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, lone surrogates, nested too deep
+    except (ValueError, RecursionError) as error:  # lone surrogates, nested too deep
         raise Invalid(ErrorCode.INVALID_MESSAGE, str(error)[:200]) from error
     return Received(attributes.id, data)
+
+
+def _text(name: str, value: bytes | None) -> str:
+    """An attribute's value. Kafka headers may be null: that is an empty one."""
+    try:
+        return (value or b"").decode()
+    except UnicodeDecodeError as error:
+        raise Invalid(ErrorCode.INVALID_MESSAGE, f"{name}: not UTF-8, found {value!r:.80}") from error
 
 
 def _model(event_type: str, models: Mapping[str, type[M]]) -> type[M]:

@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     upload_max_bytes: PositiveInt = Field(10 * 2**30, description="The largest file that a sync takes, in bytes.")
     fetch_timeout_seconds: float = Field(30.0, gt=0, description="For connecting to and for each read of an https URL.")
     fetch_allow_private: bool = Field(False, description="Let syncs fetch http:// and private addresses.")
-    snapshot_link_hours: PositiveInt = Field(24, description="How long the link of a snapshot can be used.")
+    snapshot_link_hours: PositiveInt = Field(
+        24, le=168, description="How long the link of a snapshot can be used; S3 allows seven days."
+    )
     chunk_bytes: PositiveInt = Field(1_000_000, description="Aimed size of one chunk of a sync, in bytes of CSV.")
     command_batch_size: PositiveInt = Field(2_000, description="Most commands in one transaction.")
     dead_letter_cap: PositiveInt = Field(

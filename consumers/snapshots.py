@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from consumers.aborts import attach_aborts
 from consumers.cloudevents import Received, reader
 from consumers.inbox import Inbox
 from consumers.subscription import subscribe
@@ -24,12 +25,15 @@ def attach(worker: Worker) -> None:
         link_seconds=settings.snapshot_link_hours * 3600,
     )
 
+    abort = partial(abort_snapshot, database=worker.database)
+
     async def handle(events: Sequence[Received[RequestSnapshot | AbortSnapshot]]) -> None:
         for event in events:
             if isinstance(event.data, RequestSnapshot):
                 await asyncio.to_thread(write, event.data)
             else:
-                await asyncio.to_thread(abort_snapshot, event.data, worker.database)
+                await asyncio.to_thread(abort, event.data)
 
     inbox = Inbox(topic, reader(SNAPSHOT_REQUESTS), handle, worker.dead_letters)
+    attach_aborts(worker, topic, SNAPSHOT_REQUESTS, AbortSnapshot, abort)
     subscribe(worker.broker, topic, inbox.receive, max_records=1, stop=worker.stop)

@@ -21,13 +21,22 @@ log = logging.getLogger(__name__)
 _PAUSES: Final = (0.2, 0.5, 1, 2, 5, 10, 15)
 """Seconds before the same records are taken again, longer each time up to the last."""
 
+_LONGEST_WORK_MS: Final = 30 * 60 * 1000
+"""Planning a file or writing a snapshot may take minutes; a dead worker is noticed by its heartbeats, in seconds."""
+
 Receive = Callable[[Sequence[Record]], Awaitable[None]]
 
 
-def subscribe(
-    broker: KafkaBroker, topic: str, receive: Receive, *, max_records: int, stop: Callable[[BaseException], None]
+def subscribe(  # noqa: PLR0913 - what a subscription is
+    broker: KafkaBroker,
+    topic: str,
+    receive: Receive,
+    *,
+    max_records: int,
+    stop: Callable[[BaseException], None],
+    group: str | None = None,
 ) -> None:
-    """Attach `receive` to a topic, in the consumer group of the same name.
+    """Attach `receive` to a topic, in `group` or the consumer group of the topic's name.
 
     Offsets are committed after it returns. After TryLater, or when the broker does not take a dead letter, nothing is
     committed and the same records come again after a pause. `stop` ends the worker.
@@ -47,10 +56,11 @@ def subscribe(
 
     broker.subscriber(
         DeclaredTopic(topic, declare=False),
-        group_id=topic,
+        group_id=group or topic,
         batch=True,
         max_records=max_records,
         batch_timeout_ms=50,
+        max_poll_interval_ms=_LONGEST_WORK_MS,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.NACK_ON_ERROR,
         parser=_parse,

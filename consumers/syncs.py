@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
+from consumers.aborts import attach_aborts
 from consumers.cloudevents import Received, reader
 from consumers.inbox import Inbox
 from consumers.subscription import subscribe
@@ -29,12 +31,15 @@ def attach(worker: Worker) -> None:
         ),
     )
 
+    abort = partial(abort_sync, database=worker.database)
+
     async def handle(events: Sequence[Received[RequestSync | AbortSync]]) -> None:
         for event in events:
             if isinstance(event.data, RequestSync):
                 await asyncio.to_thread(request_sync, event.data, planner)
             else:
-                await asyncio.to_thread(abort_sync, event.data, worker.database)
+                await asyncio.to_thread(abort, event.data)
 
     inbox = Inbox(topic, reader(SYNC_REQUESTS), handle, worker.dead_letters)
+    attach_aborts(worker, topic, SYNC_REQUESTS, AbortSync, abort)
     subscribe(worker.broker, topic, inbox.receive, max_records=1, stop=worker.stop)

@@ -1,6 +1,7 @@
 """Makes the topics what `schemas.topics` says they are, and says where they are not."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,8 @@ from pipeline.errors import TryLater
 from schemas.topics import TOPICS, TopicSpec
 
 _ALREADY_EXISTS: Final = 36
+_USABLE_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 0.05
 _DYNAMIC_TOPIC_CONFIG: Final = 1  # KIP-226: the source of a value that somebody set on the topic itself
 
 
@@ -53,6 +56,8 @@ class _Found:
 
 async def apply_topics(settings: Settings) -> list[TopicReport]:
     """Create the topics that are missing and correct the settings of the others, where the broker can.
+
+    When it returns the topics can be used.
 
     Partitions are never added to a topic that exists: keys would move to other partitions and lose their order.
     Such a difference, and one in the replication factor, is reported as DIFFERS.
@@ -152,7 +157,22 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Iterabl
         if code != _ALREADY_EXISTS:  # somebody else was faster, and what they made is compared like any other
             _refuse(code, message, f"Kafka does not create topic {name}")
             created.add(wanted[name])
+    await _wait_until_usable(admin, wanted.keys())
     return created
+
+
+async def _wait_until_usable(admin: AIOKafkaAdminClient, names: Set[str]) -> None:
+    """A broker says that it has created a topic a moment before it shows the topic and its leaders to clients."""
+    try:
+        async with asyncio.timeout(_USABLE_SECONDS):
+            while not names <= {topic["topic"] for topic in await admin.describe_topics() if _has_leaders(topic)}:
+                await asyncio.sleep(_LOOK_SECONDS)  # there is nothing that would wake us
+    except TimeoutError:
+        raise TryLater(f"Kafka has no leaders for its new topics after {_USABLE_SECONDS:g} s.") from None
+
+
+def _has_leaders(topic: dict[str, Any]) -> bool:
+    return not topic["error_code"] and not any(partition["error_code"] for partition in topic["partitions"])
 
 
 async def _correct(admin: AIOKafkaAdminClient, settings: Settings, spec: TopicSpec, found: _Found) -> TopicReport:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.identifiers import (
     AccountIdField,
     LocationIdField,
+    LocationName,
     PositiveQuantity,
     Quantity,
     SkuField,
@@ -58,7 +59,7 @@ class CreateLocation(Command):
 
     warehouse_id: WarehouseIdField
     location_id: LocationIdField
-    name: Text
+    name: LocationName
     zone: Text | None = None
     type: Text | None = None
     pickable: bool = True

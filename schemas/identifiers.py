@@ -48,5 +48,6 @@ SkuField = Annotated[
     AfterValidator(_nfc),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=PRINTABLE_PATTERN)]
+LocationName = Annotated[Text, AfterValidator(_nfc)]
 Quantity = Annotated[int, Field(strict=True, ge=0, le=MAX_QUANTITY)]
 PositiveQuantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]

@@ -128,7 +128,7 @@ def test_doctor_looks_at_the_other_servers_when_one_is_down(
     result = onhand("doctor", "--json")
     assert result.exit_code == 1
     findings = {check["check"]: check["ok"] for check in map(json.loads, result.stdout.splitlines())}
-    assert [name for name, ok in findings.items() if not ok] == ["PostgreSQL"]
+    assert [name for name, ok in findings.items() if not ok] == ["PostgreSQL"], result.stdout
 
 
 def test_a_bad_line_is_named_and_nothing_of_the_file_is_sent(settings: Settings, topics: None, tmp_path: Path) -> None:

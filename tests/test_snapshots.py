@@ -369,4 +369,4 @@ def test_abort_of_an_unknown_job_is_invalid(database: Database) -> None:
     with pytest.raises(Invalid) as raised:
         abort_snapshot(AbortSnapshot(account_id="acme", snapshot_id=uuid4(), reason="x"), database)
 
-    assert raised.value.code is ErrorCode.INVALID_MESSAGE
+    assert raised.value.code is ErrorCode.UNKNOWN_SNAPSHOT

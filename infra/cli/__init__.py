@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from infra.cli import look, send, setup, snapshots, syncs, work
+from infra.cli import demo, look, send, setup, snapshots, syncs, work
 from infra.cli.failures import explain
 from infra.cli.output import print_error
 
@@ -40,6 +40,7 @@ app.add_typer(syncs.app, name="sync")
 app.add_typer(snapshots.app, name="snapshot")
 app.add_typer(look.events, name="events")
 app.command()(setup.doctor)
+app.command()(demo.demo)
 app.command()(work.up)
 app.command()(work.worker)
 app.command()(send.send)

@@ -19,14 +19,23 @@ class Failure(Exception):  # noqa: N818 - it is what the person sees, not a kind
     """The command cannot do what was asked; the message is for the person who asked."""
 
 
+_EXPECTED: Final = (Failure, Invalid, TryLater, StackError, UpgradeError, TopicsError, TooManyDeadLetters)
+_FROM_OUTSIDE: Final = (psycopg.Error, ClientError, KafkaError, OSError)
+
+
+def is_bug(error: Exception) -> bool:
+    """Whether only a trace can explain it."""
+    return not isinstance(error, _EXPECTED + _FROM_OUTSIDE)
+
+
 def explain(error: Exception) -> str:
     """The message for a person. Of what nothing is known, it is said to be a bug."""
     what = _line(error)
     match error:
-        case Failure() | StackError() | UpgradeError() | TopicsError() | Invalid() | TooManyDeadLetters():
-            what = str(error)
         case TryLater():
             what += SEE_DOCTOR
+        case _ if isinstance(error, _EXPECTED):
+            what = str(error)
         case psycopg.errors.UndefinedTable():
             what = "The database has no schema yet, or not all of it: run `onhand db upgrade`."
         case psycopg.Error():

@@ -106,7 +106,7 @@ def audit(
     with open_database(settings) as database:
         findings = audit_database(database, account)
         if with_events:
-            findings = [*findings, asyncio.run(audit_events(settings, database))]
+            findings = [*findings, asyncio.run(audit_events(settings, database, account))]
     for finding in findings:
         if as_json:
             print_json(asdict(finding))

@@ -52,13 +52,10 @@ def print_one(row: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    width = max(map(len, row))
     for name, value in row.items():
         if value not in (None, "", [], {}):
-            table.add_row(Text(name, style="dim"), Text(_text(value)))
-    _out().print(table)
+            print_line(f"{name:<{width}}  {_text(value)}")
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], *, as_json: bool, limit: int | None) -> None:

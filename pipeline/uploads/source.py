@@ -63,7 +63,8 @@ def open_source(
 def _open_object(url: str, account_id: str, etag: str | None, objects: ObjectStore, limits: SourceLimits) -> Source:
     bucket, _, key = url.removeprefix(_S3).partition("/")
     own_upload = bucket == limits.uploads_bucket and key.startswith(f"{account_id}/")
-    if not own_upload and bucket not in limits.source_buckets:
+    climbs = not {".", ".."}.isdisjoint(key.split("/"))  # some stores take such a key for a path
+    if climbs or not (own_upload or bucket in limits.source_buckets):
         raise Invalid(
             ErrorCode.URL_NOT_ALLOWED,
             f"{account_id} may read {_S3}{limits.uploads_bucket}/{account_id}/… and the buckets of "

@@ -6,7 +6,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS stage (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS resolved (
     row integer, sku text COLLATE "C", quantity text, action text, reason text, location text, target bigint,
-    errors jsonb, location_id text COLLATE "C"
+    errors jsonb, location_id text COLLATE "C", level_id bigint
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS changed (
     row integer, reason text, level_id bigint, version bigint, delta bigint, after bigint
@@ -17,7 +17,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS changed (
 COPY stage (row, sku, quantity, action, reason, location, target, errors) FROM STDIN (FORMAT csv)
 
 -- name: resolve
--- Finds each row's product and location, and adds what the catalogue has against the row to its errors.
+-- Finds each row's product, location and level, and adds what the catalogue has against the row to its errors.
 INSERT INTO resolved
 SELECT
     s.row, s.sku, s.quantity, s.action, s.reason, s.location, s.target,
@@ -29,12 +29,18 @@ SELECT
            ELSE jsonb_build_array(
                jsonb_build_object('code', fault.location, 'field', 'location', 'value', left(s.location, 200))) END
     END,
-    CASE WHEN s.location = '' THEN %(unassigned)s ELSE loc.location_id END
+    place.location_id, l.level_id
 FROM stage AS s
 JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
 LEFT JOIN products AS p ON p.account_id = w.account_id AND p.sku = s.sku
 LEFT JOIN locations AS loc
     ON loc.account_id = w.account_id AND loc.warehouse_id = w.warehouse_id AND loc.name = s.location
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN s.location = '' THEN %(unassigned)s ELSE loc.location_id END AS location_id
+) AS place
+LEFT JOIN levels AS l
+    ON l.account_id = w.account_id AND l.warehouse_id = w.warehouse_id AND l.sku = s.sku
+   AND l.location_id = place.location_id
 CROSS JOIN LATERAL (
     SELECT
         CASE
@@ -50,16 +56,20 @@ CROSS JOIN LATERAL (
 ) AS fault
 
 -- name: create_levels
--- Creates the levels that the good rows need, empty, in key order as every writer does.
+-- Creates the levels that the good rows lack, empty, in key order as every writer does.
 INSERT INTO levels (account_id, warehouse_id, sku, location_id)
-SELECT %(account_id)s, %(warehouse_id)s, r.sku, r.location_id
-FROM resolved AS r
-WHERE r.errors IS NULL AND NOT EXISTS (
-    SELECT FROM levels AS l
-    WHERE l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s AND l.sku = r.sku
-      AND l.location_id = r.location_id)
-ORDER BY r.sku, r.location_id
+SELECT %(account_id)s, %(warehouse_id)s, sku, location_id
+FROM resolved
+WHERE errors IS NULL AND level_id IS NULL
+ORDER BY sku, location_id
 ON CONFLICT DO NOTHING
+
+-- name: find_created_levels
+-- Completes the rows whose level this transaction, or another one just now, has created.
+UPDATE resolved AS r SET level_id = l.level_id
+FROM levels AS l
+WHERE r.errors IS NULL AND r.level_id IS NULL AND l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s
+  AND l.sku = r.sku AND l.location_id = r.location_id
 
 -- name: prefer_nested_loops
 -- The next update must lock the levels in the order of level_id, as every writer does, so that no two wait for each
@@ -76,13 +86,11 @@ SET LOCAL enable_mergejoin = on;
 -- Brings each level that holds another quantity to the counted one, the difference on available. Where that would leave
 -- available below zero, the level is only touched, with a delta of 0: the row is then an INSUFFICIENT_STOCK.
 WITH target AS MATERIALIZED (
-    SELECT r.row, r.reason, r.target, l.level_id, w.allow_negative
+    SELECT r.row, r.reason, r.target, r.level_id, w.allow_negative
     FROM resolved AS r
     JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
-    JOIN levels AS l ON l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s AND l.sku = r.sku
-        AND l.location_id = r.location_id
-    WHERE r.errors IS NULL AND l.on_hand <> r.target
-    ORDER BY l.level_id
+    WHERE r.errors IS NULL
+    ORDER BY r.level_id
 ), updated AS (
     UPDATE levels AS l
     SET available = CASE

@@ -20,26 +20,16 @@ FOR UPDATE
 -- Forgets batches that the broker has acknowledged in full.
 DELETE FROM outbox WHERE batch_id = ANY(%(batch_ids)s)
 
--- name: changes_of_batches
--- The change events of some batches, one row a level and version, in the order in which they are published.
--- The ledger of a batch is small and its levels are found by key, so the joins are index look-ups.
-SELECT
-    changed.account_id || ':' || l.warehouse_id || ':' || l.sku AS key,
-    changed.account_id || ':' || changed.level_id || ':' || changed.version AS id,
-    row_to_json(event)::text AS data
-FROM (
-    SELECT account_id, batch_id, level_id, version, reason, actor, command_id, sync_id, sync_row, recorded_at,
-           json_agg(json_build_object('state', state, 'before', after - delta, 'after', after, 'delta', delta)) AS changes
-    FROM change_log
-    WHERE batch_id = ANY(%(batch_ids)s)
-    GROUP BY account_id, level_id, version, batch_id, reason, actor, command_id, sync_id, sync_row, recorded_at
-) AS changed
-JOIN levels AS l ON l.account_id = changed.account_id AND l.level_id = changed.level_id
-CROSS JOIN LATERAL (
-    SELECT l.account_id, l.warehouse_id, l.sku, l.location_id, changed.version, changed.changes, changed.reason,
-           changed.actor, changed.command_id, changed.sync_id, changed.sync_row, changed.recorded_at
-) AS event
-ORDER BY changed.batch_id, changed.level_id, changed.version
+-- name: copy_changes_of_batches
+-- The ledger lines of some batches with the names of their levels, in the order in which they are published.
+COPY (
+    SELECT c.account_id, l.warehouse_id, l.sku, l.location_id, c.level_id, c.version, c.state, c.delta, c.after,
+           c.reason, c.actor, c.command_id, c.sync_id, c.sync_row, c.recorded_at AT TIME ZONE 'UTC'
+    FROM change_log AS c
+    JOIN levels AS l ON l.account_id = c.account_id AND l.level_id = c.level_id
+    WHERE c.batch_id = ANY(%(batch_ids)s)
+    ORDER BY c.batch_id, c.level_id, c.version, c.state
+) TO STDOUT (FORMAT csv)
 
 -- name: results_of_batches
 -- The command results of some batches.

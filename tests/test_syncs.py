@@ -1,0 +1,504 @@
+"""Syncs on the real store, chunk by chunk: what becomes of every row, of the levels, and of the job."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from uuid import UUID, uuid4
+
+import pytest
+
+from consumers.settings import Settings
+from pipeline.audit import audit
+from pipeline.commands.handler import apply_commands
+from pipeline.errors import Invalid
+from pipeline.objects import ObjectStore
+from pipeline.store import syncs as store_syncs
+from pipeline.store.database import Database
+from pipeline.syncs.plan import request_sync
+from schemas.errors import ErrorCode
+from schemas.jobs import RequestSync
+from tests.support.desk import Desk
+from tests.support.orders import fill_catalogue, order, stock
+from tests.support.reading import change_log, levels
+
+HEADER = "sku,quantity,action,reason,location\n"
+
+
+@pytest.fixture
+def desk(database: Database, store: ObjectStore, settings: Settings) -> Iterator[Desk]:
+    """A desk with a catalogue; whatever a test does there, the invariants hold afterwards."""
+    fill_catalogue(database, skus=60)
+    yield Desk.of(database, store, settings)
+    broken = [finding for finding in audit(database) if finding.broken]
+    assert not broken, broken
+
+
+@contextmanager
+def web_file(content: bytes, *, meanwhile: Callable[[], object] | None = None) -> Iterator[str]:
+    """A file on a web server; `meanwhile` is called once, before its last byte is sent."""
+    todo = [meanwhile] if meanwhile else []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:-1])
+            self.wfile.flush()
+            if todo:
+                todo.pop()()
+            self.wfile.write(content[-1:])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/stock.csv"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+# Good rows ------------------------------------------------------------------------------------------------------------
+
+
+def test_good_rows_set_the_levels_and_are_told_with_their_version(desk: Desk) -> None:
+    sync_id = desk.sync(HEADER + "A,5,replace,counted,\nA,7,,,A-01\nB,+2.0,,,unassigned\n", user_id="mia")
+    assert desk.counts(sync_id) == ("success", 3, 3, 0, 0)
+    assert levels(desk.database) == {
+        ("w1", "A", "unassigned"): (5, 1), ("w1", "A", "b1"): (7, 1), ("w1", "B", "unassigned"): (2, 1)}  # fmt: skip
+    log = desk.ask("SELECT sync_row, state, delta, after, reason, actor, sync_id FROM change_log ORDER BY sync_row")
+    assert log == [
+        (1, "available", 5, 5, "counted", "mia", sync_id),
+        (2, "available", 7, 7, None, "mia", sync_id),
+        (3, "available", 2, 2, None, "mia", sync_id),
+    ]
+    assert desk.ask("SELECT row, version, level_id IS NOT NULL FROM sync_items ORDER BY row") == [
+        (1, 1, True), (2, 1, True), (3, 1, True)]  # fmt: skip
+
+
+def test_a_row_that_says_what_is_there_already_succeeds_without_a_change(desk: Desk) -> None:
+    apply_commands([stock("x", "add", 5)], desk.database)
+    sync_id = desk.sync("sku,quantity\nA,5\nB,0\nC,1\n")
+    assert desk.counts(sync_id) == ("success", 3, 3, 0, 0)
+    assert desk.ask("SELECT row, version FROM sync_items ORDER BY row") == [(1, None), (2, None), (3, 1)]
+    assert levels(desk.database) == {("w1", "A", "unassigned"): (5, 1), ("w1", "C", "unassigned"): (1, 1)}
+
+
+def test_a_replace_counts_what_is_on_hand_and_the_difference_goes_to_available(desk: Desk) -> None:
+    _commit(desk, available=3, committed=4)
+    desk.sync("sku,quantity\nA,10\n")
+    assert desk.ask("SELECT available, committed, on_hand, version FROM levels WHERE sku = 'A'") == [(6, 4, 10, 3)]
+
+
+def test_skus_and_locations_that_differ_by_unicode_form_are_one(desk: Desk) -> None:
+    apply_commands(
+        [
+            order("p", "product.upsert", sku="Caf\u00e9"),
+            order("l", "location.create", warehouse_id="w1", location_id="b2", name="Re\u0301gal"),
+        ],
+        desk.database,
+    )
+    desk.sync(HEADER + "Cafe\u0301,3,,,R\u00e9gal\n")
+    assert levels(desk.database) == {("w1", "Caf\u00e9", "b2"): (3, 1)}
+
+
+# Bad rows -------------------------------------------------------------------------------------------------------------
+
+BAD_ROWS = {
+    "NOPE,1,,,": {"UNKNOWN_SKU"},
+    "W2ONLY,1,,,": {"SKU_NOT_IN_WAREHOUSE"},
+    "B,1,,,B-99": {"UNKNOWN_LOCATION"},
+    ",1,,,": {"SKU_MISSING"},
+    f"{'x' * 256},1,,,": {"SKU_TOO_LONG", "UNKNOWN_SKU"},
+    "A,,,,": {"QUANTITY_MISSING"},
+    'A,"1,000",,,A-01': {"QUANTITY_NOT_AN_INTEGER"},
+    "B,-5,,,": {"QUANTITY_NEGATIVE"},
+    "B,1000000001,,,A-01": {"QUANTITY_TOO_LARGE"},
+    "C,1,delete,,": {"ACTION_NOT_SUPPORTED"},
+    f"C,1,,{'r' * 256},A-01": {"REASON_TOO_LONG"},
+    f"S1,1,,,{'l' * 256}": {"LOCATION_TOO_LONG", "UNKNOWN_LOCATION"},
+    'S2,1,,"two\nlines",': {"CONTROL_CHARACTER"},
+    "S3,1,,caf\udce9,": {"ENCODING"},
+    "S4,1,,,,surplus": {"TOO_MANY_FIELDS"},
+    "S5,1,,,": {"DUPLICATE_ROW"},
+    "S5,2,,,unassigned": {"DUPLICATE_ROW"},
+    "NO\x00PE,x,drop,,B-99": {
+        "UNKNOWN_SKU", "CONTROL_CHARACTER", "QUANTITY_NOT_AN_INTEGER", "ACTION_NOT_SUPPORTED", "UNKNOWN_LOCATION"},
+    '"\\.",\\N,,,': {"UNKNOWN_SKU", "QUANTITY_NOT_AN_INTEGER"},
+}  # fmt: skip
+
+
+def test_every_kind_of_bad_row_is_told_with_all_its_errors_and_the_good_ones_go_through(desk: Desk) -> None:
+    content = (HEADER + "D,4,,,\n" + "\n".join(BAD_ROWS) + "\nD,4,,,A-01\n").encode("utf-8", "surrogateescape")
+    sync_id = desk.sync(content)
+    items = desk.items(sync_id)
+    last = len(BAD_ROWS) + 2
+    assert {row: codes for row, (status, codes) in items.items() if status == "error"} == dict(
+        enumerate(BAD_ROWS.values(), 2)
+    )
+    assert [row for row, (status, _) in items.items() if status == "success"] == [1, last]
+    assert desk.counts(sync_id) == ("partial", last, 2, len(BAD_ROWS), 0)
+    assert levels(desk.database) == {("w1", "D", "unassigned"): (4, 1), ("w1", "D", "b1"): (4, 1)}
+
+
+def test_a_bad_row_keeps_what_was_written_in_it(desk: Desk) -> None:
+    sync_id = desk.sync(HEADER + "NOPE,1e3,drop,spring count,B-99\n")
+    row = desk.ask("SELECT sku, quantity, action, reason, location, errors FROM sync_items WHERE sync_id = %s", sync_id)
+    assert row[0][:5] == ("NOPE", "1e3", "drop", "spring count", "B-99")
+    assert {(e["code"], e["field"], e["value"]) for e in row[0][5]} == {
+        ("UNKNOWN_SKU", "sku", "NOPE"),
+        ("QUANTITY_NOT_AN_INTEGER", "quantity", "1e3"),
+        ("ACTION_NOT_SUPPORTED", "action", "drop"),
+        ("UNKNOWN_LOCATION", "location", "B-99"),
+    }
+
+
+def test_a_static_warehouse_has_no_bins(desk: Desk) -> None:
+    sync_id = desk.sync(HEADER + "A,1,,,\nB,1,,,A-01\nW2ONLY,1,,,unassigned\n", warehouse_id="w2")
+    assert desk.items(sync_id) == {1: ("success", set()), 2: ("error", {"LOCATION_NOT_ALLOWED"}), 3: ("success", set())}
+
+
+def test_committed_stock_cannot_be_counted_away(desk: Desk) -> None:
+    _commit(desk, available=3, committed=4)
+    sync_id = desk.sync("sku,quantity\nA,2\nB,1\n")
+    assert desk.items(sync_id) == {1: ("error", {"INSUFFICIENT_STOCK"}), 2: ("success", set())}
+    assert levels(desk.database)["w1", "A", "unassigned"] == (7, 2)
+
+
+def test_committed_stock_can_be_counted_away_where_a_warehouse_may_go_negative(desk: Desk) -> None:
+    _commit(desk, available=3, committed=4)
+    apply_commands([order("w", "warehouse.upsert", warehouse_id="w1", name="One", allow_negative=True)], desk.database)
+    desk.sync("sku,quantity\nA,2\n")
+    assert desk.ask("SELECT available, committed, version FROM levels WHERE sku = 'A'") == [(-2, 4, 3)]
+
+
+def _commit(desk: Desk, *, available: int, committed: int) -> None:
+    """SKU A has stock that is promised to somebody: there is no command for that yet."""
+    apply_commands([stock("x", "add", available)], desk.database)
+    desk.ask("UPDATE levels SET committed = %s, version = 2 WHERE sku = 'A'", committed)
+    desk.ask("""INSERT INTO change_log (account_id, level_id, version, state, delta, after, batch_id)
+                SELECT 'acme', level_id, 2, 'committed', %s, %s, nextval('batch_ids') FROM levels WHERE sku = 'A'""",
+             committed, committed)  # fmt: skip
+
+
+# The job --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sync_of_bad_rows_only_ends_in_error_and_says_how_many(desk: Desk) -> None:
+    sync_id = desk.sync("sku,quantity\nA,x\nB,x\nC,x\n")
+    assert desk.counts(sync_id) == ("error", 3, 0, 3, 0)
+    assert desk.job(sync_id)["error"] == "error in 3 out of 3 rows"
+
+
+def test_a_sync_of_good_rows_only_has_no_error(desk: Desk) -> None:
+    job = desk.job(desk.sync("sku,quantity\nA,1\n"))
+    assert (job["status"], job["error"], job["error_code"], job["warnings"]) == ("success", None, None, [])
+    assert job["finished_at"] is not None
+
+
+def test_a_header_without_rows_is_a_success_with_a_warning_and_clears_nothing(desk: Desk) -> None:
+    apply_commands([stock("x", "add", 5)], desk.database)
+    job = desk.job(desk.sync("sku,quantity\n\n,,\n"))
+    assert (job["status"], job["total_count"], job["blank_count"]) == ("success", 0, 2)
+    assert "nothing was changed" in job["warnings"][0]
+    assert job["finished_at"] is not None
+    assert levels(desk.database) == {("w1", "A", "unassigned"): (5, 1)}
+
+
+def test_blank_rows_and_ignored_columns_are_told(desk: Desk) -> None:
+    job = desk.job(desk.sync("sku;quantity;colour\nA;1;red\n;;\n\nB;2;\n"))
+    assert (job["status"], job["total_count"], job["blank_count"]) == ("success", 2, 2)
+    assert any("colour" in warning for warning in job["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("", ErrorCode.FILE_EMPTY),
+        ("sku,amount\nA,1\n", ErrorCode.HEADER_COLUMN_MISSING),
+        ("sku,quantity,qty\nA,1,1\n", ErrorCode.HEADER_COLUMN_TWICE),
+        ('sku,quantity\nA,1\nB,"2\nC,3\n', ErrorCode.FILE_NOT_CSV),
+        (b"\xff\xfes\x00k\x00u\x00", ErrorCode.FILE_NOT_CSV),
+    ],
+)
+def test_a_file_that_cannot_be_read_ends_the_job_before_any_row(
+    desk: Desk, content: str | bytes, code: ErrorCode
+) -> None:
+    sync_id = desk.sync(content)
+    job = desk.job(sync_id)
+    assert (job["status"], job["error_code"]) == ("error", code)
+    assert code.hint in job["error"]
+    assert job["finished_at"] is not None
+    assert desk.items(sync_id) == {}
+    assert desk.work_files() == []
+
+
+def test_an_unknown_warehouse_ends_the_job(desk: Desk) -> None:
+    job = desk.job(desk.sync("sku,quantity\nA,1\n", warehouse_id="w9"))
+    assert (job["status"], job["error_code"]) == ("error", "UNKNOWN_WAREHOUSE")
+    assert "w9" in job["error"]
+
+
+# Which files ----------------------------------------------------------------------------------------------------------
+
+
+def refused(desk: Desk, url: str, **changes: object) -> str:
+    job = desk.job(desk.request(url, **changes))
+    assert job["status"] == "error"
+    assert job["finished_at"] is not None
+    return str(job["error_code"])
+
+
+def test_a_file_that_is_not_there_ends_the_job(desk: Desk) -> None:
+    assert refused(desk, f"s3://{desk.uploads}/acme/w1/gone.csv") == "FILE_NOT_FOUND"
+
+
+def test_a_bucket_that_is_not_there_ends_the_job_and_is_named(desk: Desk) -> None:
+    desk.uploads = "no-such-bucket"
+    desk.limits = type(desk.limits)(desk.uploads, (), desk.limits.web)
+    sync_id = desk.request("s3://no-such-bucket/acme/w1/stock.csv")
+    assert desk.job(sync_id)["error_code"] == "FILE_NOT_FOUND"
+    assert "bucket 'no-such-bucket'" in desk.job(sync_id)["error"]
+
+
+def test_a_file_that_was_replaced_since_it_was_announced_is_refused(desk: Desk) -> None:
+    url = desk.put("sku,quantity\nA,1\n")
+    etag = desk.objects.head(desk.uploads, "acme/w1/stock.csv").etag
+    desk.put("sku,quantity\nA,2\n")
+    assert refused(desk, url, etag=etag) == "FILE_CHANGED"
+    etag = desk.objects.head(desk.uploads, "acme/w1/stock.csv").etag
+    desk.apply_all(desk.request(url, etag=etag))
+    assert levels(desk.database) == {("w1", "A", "unassigned"): (2, 1)}
+
+
+@pytest.mark.parametrize(
+    "key", ["other/w1/stock.csv", "acme/../other/w1/stock.csv", "acme", "acmeother/w1/x.csv", "./acme/w1/x.csv"]
+)
+def test_what_is_not_below_the_accounts_own_name_cannot_be_read(desk: Desk, key: str) -> None:
+    desk.put("sku,quantity\nA,666\n", "other/w1/stock.csv")
+    assert refused(desk, f"s3://{desk.uploads}/{key}") == "URL_NOT_ALLOWED"
+
+
+def test_another_bucket_can_be_read_only_where_the_operator_says_so(desk: Desk) -> None:
+    desk.objects.put_bytes(desk.work, "anywhere/stock.csv", b"sku,quantity\nA,3\n")
+    url = f"s3://{desk.work}/anywhere/stock.csv"
+    assert refused(desk, url) == "URL_NOT_ALLOWED"
+    desk.limits = type(desk.limits)(desk.uploads, (desk.work,), desk.limits.web)
+    desk.apply_all(desk.request(url))
+    assert levels(desk.database) == {("w1", "A", "unassigned"): (3, 1)}
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/x.csv", "file:///etc/passwd", "stock.csv", "https://", "s3://"])
+def test_what_is_no_url_of_a_file_is_refused(desk: Desk, url: str) -> None:
+    assert refused(desk, url) == "URL_NOT_ALLOWED"
+
+
+def test_the_web_can_be_read_and_private_addresses_only_where_the_operator_says_so(desk: Desk) -> None:
+    with web_file(b"sku,quantity\nA,3\n") as url:
+        assert refused(desk, url) == "URL_NOT_ALLOWED"
+        assert refused(desk, url.replace("http:", "https:")) == "URL_NOT_ALLOWED"
+        desk.limit_web(allow_private=True)
+        desk.apply_all(desk.request(url))
+    assert levels(desk.database) == {("w1", "A", "unassigned"): (3, 1)}
+    assert refused(desk, url) == "FILE_UNREACHABLE"
+
+
+def test_a_file_above_the_limit_is_refused_wherever_it_lies(desk: Desk) -> None:
+    content = b"sku,quantity\n" + b"A,1\n" * 100
+    desk.limit_web(max_bytes=len(content) - 1, allow_private=True)
+    assert refused(desk, desk.put(content)) == "FILE_TOO_LARGE"
+    with web_file(content) as url:
+        assert refused(desk, url) == "FILE_TOO_LARGE"
+    desk.limit_web(max_bytes=len(content))
+    assert desk.job(desk.request(desk.put(content)))["status"] == "processing"
+
+
+# Chunks ---------------------------------------------------------------------------------------------------------------
+
+MANY = "sku,quantity,location\n" + "".join(f"S{n},{n + 1},\nS{n},{n + 2},A-01\n" for n in range(60))
+
+
+def test_a_file_is_split_so_that_all_rows_of_a_sku_are_in_one_chunk_in_order(desk: Desk) -> None:
+    desk.chunk_bytes = 100
+    sync_id = desk.request(desk.put(MANY))
+    chunks = desk.chunks(sync_id)
+    assert len(chunks) > 5
+    seen: dict[str, int] = {}
+    row_count = 0
+    for (object_key,) in desk.ask("SELECT object_key FROM sync_chunks ORDER BY chunk"):
+        lines = desk.objects.download(desk.work, object_key).decode().splitlines()
+        rows = [int(line.split(",")[0]) for line in lines]
+        skus = {line.split(",")[1] for line in lines}
+        assert rows == sorted(rows)
+        assert not skus & seen.keys()
+        seen |= dict.fromkeys(skus, 1)
+        row_count += len(rows)
+    assert (len(seen), row_count) == (60, 120)
+
+
+def test_the_job_counts_while_its_chunks_are_applied_in_any_order(desk: Desk) -> None:
+    desk.chunk_bytes = 400
+    sync_id = desk.request(desk.put(MANY))
+    assert desk.counts(sync_id) == ("processing", 120, 0, 0, 0)
+    *chunks, last = reversed(desk.chunks(sync_id))
+    for done, chunk in enumerate(chunks, 1):
+        desk.apply(sync_id, chunk)
+        job = desk.job(sync_id)
+        assert (job["status"], job["chunks_done"], job["finished_at"]) == ("processing", done, None)
+    desk.apply(sync_id, last)
+    assert desk.counts(sync_id) == ("success", 120, 120, 0, 0)
+    assert len(levels(desk.database)) == 120
+    assert desk.work_files() == []
+
+
+def test_a_chunk_that_comes_twice_changes_nothing(desk: Desk) -> None:
+    desk.chunk_bytes = 400
+    sync_id = desk.request(desk.put(MANY))
+    first, *rest = desk.chunks(sync_id)
+    desk.apply(sync_id, first)
+    before = (desk.counts(sync_id), change_log(desk.database), desk.items(sync_id))
+    desk.apply(sync_id, first)
+    assert (desk.counts(sync_id), change_log(desk.database), desk.items(sync_id)) == before
+    for chunk in [*rest, *rest]:
+        desk.apply(sync_id, chunk)
+    assert desk.counts(sync_id) == ("success", 120, 120, 0, 0)
+
+
+def test_a_chunk_that_was_never_planned_is_invalid(desk: Desk) -> None:
+    sync_id = desk.request(desk.put("sku,quantity\nA,1\n"))
+    for unknown in (uuid4(), sync_id):
+        with pytest.raises(Invalid) as refusal:
+            desk.apply(unknown, 99)
+        assert refusal.value.code is ErrorCode.UNKNOWN_SYNC
+
+
+def test_a_request_that_comes_again_changes_nothing(desk: Desk) -> None:
+    sync_id = desk.sync("sku,quantity\nA,1\n")
+    before = (desk.job(sync_id), change_log(desk.database))
+    desk.request(desk.put("sku,quantity\nA,2\n"), sync_id=sync_id)
+    assert (desk.job(sync_id), change_log(desk.database), desk.chunks(sync_id)) == (*before, [])
+
+
+def test_two_workers_that_plan_the_same_request_do_not_hinder_each_other(desk: Desk) -> None:
+    """After a rebalance a request is in the hands of two workers; the slower one must not undo the faster one's plan."""
+    desk.limit_web(allow_private=True)
+    desk.chunk_bytes = 400
+    sync_id, faster = uuid4(), desk.put(MANY)
+    slower = MANY.replace("S1,2,", "S1,9,").encode()  # the file has changed in between
+    with web_file(slower, meanwhile=lambda: desk.request(faster, sync_id=sync_id)) as url:
+        desk.request(url, sync_id=sync_id)
+    desk.apply_all(sync_id)
+    assert desk.counts(sync_id) == ("success", 120, 120, 0, 0)
+    assert levels(desk.database)["w1", "S1", "unassigned"] == (2, 1)
+    assert desk.work_files() == []
+
+
+# Abort ----------------------------------------------------------------------------------------------------------------
+
+
+def test_an_abort_before_the_planning_leaves_nothing_to_do(desk: Desk) -> None:
+    url = desk.put("sku,quantity\nA,1\n")
+    request = RequestSync(account_id="acme", sync_id=uuid4(), warehouse_id="w1", url=url)
+    with desk.database.transaction() as connection:
+        store_syncs.create_job(connection, request)
+    desk.abort(request.sync_id)
+    request_sync(request, desk.planner)
+    job = desk.job(request.sync_id)
+    assert (job["status"], job["abort_reason"], job["total_count"]) == ("aborted", "wrong file", 0)
+    assert job["finished_at"] is not None
+    assert desk.chunks(request.sync_id) == []
+
+
+def test_an_abort_during_the_planning_leaves_nothing_behind(desk: Desk) -> None:
+    desk.limit_web(allow_private=True)
+    sync_id = uuid4()
+    with web_file(b"sku,quantity\nA,1\n", meanwhile=lambda: desk.abort(sync_id)) as url:
+        desk.request(url, sync_id=sync_id)
+    assert desk.counts(sync_id) == ("aborted", 0, 0, 0, 0)
+    assert (desk.chunks(sync_id), desk.work_files(), levels(desk.database)) == ([], [], {})
+    assert desk.job(sync_id)["finished_at"] is not None
+
+
+def test_an_abort_between_chunks_keeps_what_was_applied_and_gives_every_other_row_the_status_aborted(
+    desk: Desk,
+) -> None:
+    desk.chunk_bytes = 400
+    sync_id = desk.request(desk.put(MANY + "NOPE,1,\n"))
+    first, second, *rest = desk.chunks(sync_id)
+    desk.apply(sync_id, first)
+    desk.apply(sync_id, second)
+    applied = levels(desk.database)
+    desk.abort(sync_id)
+    assert (desk.job(sync_id)["status"], desk.job(sync_id)["finished_at"]) == ("aborted", None)
+    for chunk in rest:
+        desk.apply(sync_id, chunk)
+    status, total, success, error, aborted = desk.counts(sync_id)
+    assert (status, total, success + error + aborted) == ("aborted", 121, 121)
+    assert success == len(applied)
+    assert aborted > 0
+    assert levels(desk.database) == applied
+    assert desk.job(sync_id)["finished_at"] is not None
+    assert sorted(s for s, _ in desk.items(sync_id).values()).count("aborted") == aborted
+    assert desk.work_files() == []
+
+
+def test_an_abort_of_a_sync_that_has_ended_is_ignored(desk: Desk) -> None:
+    sync_id = desk.sync("sku,quantity\nA,1\n")
+    before = desk.job(sync_id)
+    desk.abort(sync_id)
+    assert desk.job(sync_id) == before
+
+
+def test_a_second_abort_changes_nothing(desk: Desk) -> None:
+    sync_id = desk.request(desk.put("sku,quantity\nA,1\n"))
+    desk.abort(sync_id)
+    desk.abort(sync_id, reason="again")
+    assert desk.job(sync_id)["abort_reason"] == "wrong file"
+    desk.apply_all(sync_id)
+    assert desk.counts(sync_id) == ("aborted", 1, 0, 0, 1)
+
+
+def test_an_abort_of_an_unknown_sync_is_invalid(desk: Desk) -> None:
+    with pytest.raises(Invalid) as refusal:
+        desk.abort(uuid4())
+    assert refusal.value.code is ErrorCode.UNKNOWN_SYNC
+
+
+# Together -------------------------------------------------------------------------------------------------------------
+
+
+def test_chunks_and_commands_on_the_same_skus_at_the_same_time(desk: Desk) -> None:
+    """Every level is written by chunks of two syncs and by commands, in opposite orders: no deadlock, nothing lost."""
+    desk.chunk_bytes = 300
+    header, *rows = MANY.splitlines()
+    syncs = [desk.request(desk.put("\n".join([header, *order]))) for order in (rows, rows[::-1])]
+    work = [(sync_id, chunk) for sync_id in syncs for chunk in desk.chunks(sync_id)]
+    barrier = threading.Barrier(3)
+
+    def apply(part: list[tuple[UUID, int]]) -> None:
+        barrier.wait()
+        for sync_id, chunk in part:
+            desk.apply(sync_id, chunk)
+
+    def send() -> None:
+        barrier.wait()
+        for batch in range(20):
+            apply_commands(
+                [stock(f"k{batch}-{n}", "add", 1, sku=f"S{n}", location_id="b1" if n % 2 else None)
+                 for n in reversed(range(60))],
+                desk.database,
+            )  # fmt: skip
+
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(apply, work[::2]), pool.submit(apply, work[1::2][::-1]), pool.submit(send)]
+        for future in running:
+            future.result(timeout=60)
+    assert [desk.counts(sync_id)[0] for sync_id in syncs] == ["success", "success"]
+    assert sum(entry[4] is not None for entry in change_log(desk.database)) == 20 * 60
