@@ -4,6 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from aiokafka.errors import KafkaError
+
 from consumers.cloudevents import Record
 from consumers.dead_letters import DeadLetters
 from pipeline.errors import Invalid, TryLater
@@ -37,7 +39,7 @@ class Inbox(Generic[T]):
         """Process records. When it returns, each has had its effect or is a dead letter, and all can be acknowledged.
 
         Raises:
-            TryLater: nothing of the last step was done; give the same records again.
+            TryLater, KafkaError: nothing of the last step was done; give the same records again.
         """
         events: list[tuple[Record, T]] = []
         for record in records:
@@ -51,7 +53,7 @@ class Inbox(Generic[T]):
     async def _process(self, events: Sequence[tuple[Record, T]]) -> None:
         try:
             await self._handle([event for _, event in events])
-        except TryLater:
+        except (TryLater, KafkaError):
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not stop a partition; it is logged and set aside
             # One of them cannot be processed: alone, each shows whether it is the one.

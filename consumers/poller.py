@@ -5,6 +5,8 @@ import json
 import logging
 from urllib.parse import quote_plus
 
+from aiokafka.errors import KafkaError
+
 from consumers.worker import Worker
 from pipeline.errors import Invalid, TryLater
 from pipeline.objects import ListedObject
@@ -30,12 +32,12 @@ class Poller:
         self._announced: set[Version] = set()
 
     async def run(self) -> None:
-        """Poll until cancelled. Where the store is away, wait and go on."""
+        """Poll until cancelled. Where the store or the broker is away, wait and go on."""
         while True:
             try:
                 await self._poll()
-            except (TryLater, Invalid) as error:
-                log.warning("uploads bucket: %s", error)
+            except (TryLater, Invalid, KafkaError) as error:
+                log.warning("uploads bucket: %s", str(error) or repr(error))
             await asyncio.sleep(self._worker.settings.uploads_poll_seconds)
 
     async def _poll(self) -> None:

@@ -80,7 +80,7 @@ class Story:
         upload = await asyncio.to_thread(write_upload, folder / "count.csv", self._size, opening)
         await self._set_up(producer)
         opening_job = await self._sync(opening)
-        self._say(f"opening stock: {opening.rows:,} rows of {opening.path.name} and {SHOP_PRODUCTS:,} commands at most")
+        self._say(f"opening stock: {opening.rows:,} rows of {opening.path.name}, the shop's by commands")
 
         began, dropped_at = time.monotonic(), time.time()
         sync = asyncio.create_task(self._sync(upload))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from pipeline.store.statements import statements
+from pipeline.store.statements import joined, statements
 from schemas.errors import ErrorCode
 from schemas.events import CommandResult, LevelTouched
 from schemas.states import ResultStatus
@@ -49,7 +49,10 @@ class Outcome(NamedTuple):
 def earlier_outcomes(connection: psycopg.Connection, keys: Iterable[CommandKey]) -> dict[CommandKey, Outcome]:
     """The outcomes of those of the commands that had their effect before."""
     asked = list(keys)
-    parameters = {"account_ids": [k.account_id for k in asked], "command_ids": [k.command_id for k in asked]}
+    parameters = {
+        "account_ids": joined(key.account_id for key in asked),
+        "command_ids": joined(key.command_id for key in asked),
+    }
     rows = connection.execute(_SQL["earlier_results"], parameters).fetchall()
     outcomes = (
         Outcome(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import psycopg
 
 from pipeline.inventory.level import Level, LevelKey, StateDelta
-from pipeline.store.statements import statements
+from pipeline.store.statements import joined, statements
 
 _SQL = statements("levels")
 
@@ -34,18 +34,18 @@ class LedgerEntry(NamedTuple):
     command_id: str
 
 
-def _arrays(keys: Sequence[LevelKey]) -> dict[str, list[str]]:
+def _lists(keys: Sequence[LevelKey]) -> dict[str, str]:
     return {
-        "account_ids": [key.account_id for key in keys],
-        "warehouse_ids": [key.warehouse_id for key in keys],
-        "skus": [key.sku for key in keys],
-        "location_ids": [key.location_id for key in keys],
+        "account_ids": joined(key.account_id for key in keys),
+        "warehouse_ids": joined(key.warehouse_id for key in keys),
+        "skus": joined(key.sku for key in keys),
+        "location_ids": joined(key.location_id for key in keys),
     }
 
 
 def places(connection: psycopg.Connection, keys: Sequence[LevelKey]) -> dict[LevelKey, Place]:
     """What the catalogue says about each key."""
-    rows = connection.execute(_SQL["places_of_levels"], _arrays(keys)).fetchall()
+    rows = connection.execute(_SQL["places_of_levels"], _lists(keys)).fetchall()
     return {key: Place(*row[1:]) for key, row in zip(keys, rows, strict=True)}
 
 
@@ -54,12 +54,12 @@ def create_levels(connection: psycopg.Connection, keys: Sequence[LevelKey]) -> N
 
     Every writer creates before it locks, so that a creator never waits for a lock while it is waited for.
     """
-    connection.execute(_SQL["create_levels"], _arrays(keys))
+    connection.execute(_SQL["create_levels"], _lists(keys))
 
 
 def lock_levels(connection: psycopg.Connection, keys: Sequence[LevelKey]) -> dict[LevelKey, Level]:
     """Those of the levels that exist, held until the transaction ends."""
-    rows = connection.execute(_SQL["lock_levels"], _arrays(keys)).fetchall()
+    rows = connection.execute(_SQL["lock_levels"], _lists(keys)).fetchall()
     return {LevelKey(*row[:4]): Level(*row[4:]) for row in rows}
 
 
@@ -67,12 +67,12 @@ def update_levels(connection: psycopg.Connection, levels: Iterable[tuple[str, Le
     """Write levels (account_id, level) that this transaction holds."""
     new = list(levels)
     states = ("version", "available", "committed", "reserved", "damaged", "safety_stock", "quality_control", "incoming")
-    parameters: dict[str, list[str] | list[int]] = {
-        "account_ids": [account_id for account_id, _ in new],
-        "level_ids": [level.level_id for _, level in new],
+    parameters = {
+        "account_ids": joined(account_id for account_id, _ in new),
+        "level_ids": joined(level.level_id for _, level in new),
     }
     for state in states:
-        parameters[state] = [getattr(level, state) for _, level in new]
+        parameters[state] = joined(getattr(level, state) for _, level in new)
     connection.execute(_SQL["update_levels"], parameters)
 
 

@@ -1,11 +1,17 @@
 """Reads the SQL files of `queries/`: each holds named statements, `-- name: …` and a sentence above each."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import LiteralString, cast
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+def joined(values: Iterable[object]) -> str:
+    """A list parameter for `string_to_array(…, chr(31))`; no value may hold that control character."""
+    return "\x1f".join(map(str, values))
 
 
 @cache

@@ -16,6 +16,15 @@ CREATE TEMPORARY TABLE IF NOT EXISTS changed (
 -- The validated rows of a chunk.
 COPY stage (row, sku, quantity, action, reason, location, target, errors) FROM STDIN (FORMAT csv)
 
+-- name: prefer_nested_loops
+-- From here on, each row of the chunk looks its level up by key. That is always the right plan for a chunk, and the
+-- statistics of a table that is just being filled say otherwise. The update must have it: it locks the levels in the
+-- order of level_id, as every writer does, so that no two wait for each other; the rows come sorted, and only a nested
+-- loop keeps that order.
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+
 -- name: resolve
 -- Finds each row's product, location and level, and adds what the catalogue has against the row to its errors.
 INSERT INTO resolved
@@ -71,14 +80,9 @@ FROM levels AS l
 WHERE r.errors IS NULL AND r.level_id IS NULL AND l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s
   AND l.sku = r.sku AND l.location_id = r.location_id
 
--- name: prefer_nested_loops
--- The next update must lock the levels in the order of level_id, as every writer does, so that no two wait for each
--- other. The rows come sorted, and only a nested loop keeps that order.
-SET LOCAL enable_hashjoin = off;
-SET LOCAL enable_mergejoin = off;
-
 -- name: allow_all_joins
 -- The rest of the transaction may join as it likes.
+SET LOCAL enable_seqscan = on;
 SET LOCAL enable_hashjoin = on;
 SET LOCAL enable_mergejoin = on;
 

@@ -1,7 +1,9 @@
+-- Lists of values come as one text, joined by the control character 31 (see levels.sql).
+
 -- name: earlier_results
 -- The results of those of some commands that had their effect before.
 SELECT c.account_id, c.command_id, c.body_hash, c.type, c.status, c.code, c.message, c.levels
-FROM unnest(%(account_ids)s::text[], %(command_ids)s::text[]) AS k (account_id, command_id)
+FROM unnest(string_to_array(%(account_ids)s, chr(31)), string_to_array(%(command_ids)s, chr(31))) AS k (account_id, command_id)
 JOIN commands AS c USING (account_id, command_id)
 
 -- name: copy_commands

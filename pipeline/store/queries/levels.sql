@@ -1,10 +1,13 @@
+-- Lists of values come as one text, joined by the control character 31, which no id and no SKU can hold: the client
+-- writes and the server reads that many times faster than an array parameter.
+
 -- name: places_of_levels
 -- What the catalogue says of each asked key: whether its warehouse, product and location exist and go together.
 SELECT
     k.n, w.slotting, w.allow_negative, p.sku IS NOT NULL AS product_exists,
     p.warehouse_ids IS NULL OR k.warehouse_id = ANY(p.warehouse_ids) AS product_in_warehouse,
     loc.location_id IS NOT NULL AS location_exists, l.level_id IS NOT NULL AS level_exists
-FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[], %(skus)s::text[], %(location_ids)s::text[])
+FROM unnest(string_to_array(%(account_ids)s, chr(31)), string_to_array(%(warehouse_ids)s, chr(31)), string_to_array(%(skus)s, chr(31)), string_to_array(%(location_ids)s, chr(31)))
     WITH ORDINALITY AS k (account_id, warehouse_id, sku, location_id, n)
 LEFT JOIN warehouses AS w ON w.account_id = k.account_id AND w.warehouse_id = k.warehouse_id
 LEFT JOIN products AS p ON p.account_id = k.account_id AND p.sku = k.sku
@@ -18,7 +21,7 @@ ORDER BY k.n
 -- Creates the missing ones of some levels, empty, in key order so that two transactions cannot wait for each other.
 INSERT INTO levels (account_id, warehouse_id, sku, location_id)
 SELECT *
-FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[], %(skus)s::text[], %(location_ids)s::text[])
+FROM unnest(string_to_array(%(account_ids)s, chr(31)), string_to_array(%(warehouse_ids)s, chr(31)), string_to_array(%(skus)s, chr(31)), string_to_array(%(location_ids)s, chr(31)))
     AS k (account_id, warehouse_id, sku, location_id)
 ORDER BY account_id COLLATE "C", warehouse_id COLLATE "C", sku COLLATE "C", location_id COLLATE "C"
 ON CONFLICT DO NOTHING
@@ -28,7 +31,7 @@ ON CONFLICT DO NOTHING
 SELECT
     l.account_id, l.warehouse_id, l.sku, l.location_id, l.level_id, l.version, l.available, l.committed, l.reserved,
     l.damaged, l.safety_stock, l.quality_control, l.incoming
-FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[], %(skus)s::text[], %(location_ids)s::text[])
+FROM unnest(string_to_array(%(account_ids)s, chr(31)), string_to_array(%(warehouse_ids)s, chr(31)), string_to_array(%(skus)s, chr(31)), string_to_array(%(location_ids)s, chr(31)))
     AS k (account_id, warehouse_id, sku, location_id)
 JOIN levels AS l USING (account_id, warehouse_id, sku, location_id)
 ORDER BY l.level_id
@@ -41,9 +44,9 @@ SET version = new.version, available = new.available, committed = new.committed,
     damaged = new.damaged, safety_stock = new.safety_stock, quality_control = new.quality_control,
     incoming = new.incoming, updated_at = now()
 FROM unnest(
-    %(account_ids)s::text[], %(level_ids)s::bigint[], %(version)s::bigint[], %(available)s::bigint[],
-    %(committed)s::bigint[], %(reserved)s::bigint[], %(damaged)s::bigint[], %(safety_stock)s::bigint[],
-    %(quality_control)s::bigint[], %(incoming)s::bigint[])
+    string_to_array(%(account_ids)s, chr(31)), string_to_array(%(level_ids)s, chr(31))::bigint[], string_to_array(%(version)s, chr(31))::bigint[], string_to_array(%(available)s, chr(31))::bigint[],
+    string_to_array(%(committed)s, chr(31))::bigint[], string_to_array(%(reserved)s, chr(31))::bigint[], string_to_array(%(damaged)s, chr(31))::bigint[], string_to_array(%(safety_stock)s, chr(31))::bigint[],
+    string_to_array(%(quality_control)s, chr(31))::bigint[], string_to_array(%(incoming)s, chr(31))::bigint[])
     AS new (account_id, level_id, version, available, committed, reserved, damaged, safety_stock, quality_control, incoming)
 WHERE l.account_id = new.account_id AND l.level_id = new.level_id
 

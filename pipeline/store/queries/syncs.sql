@@ -15,7 +15,7 @@ FOR UPDATE
 
 -- name: start_planning
 -- The job is being planned.
-UPDATE sync_jobs SET status = 'planning', updated_at = now()
+UPDATE sync_jobs SET status = 'planning', updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: warehouse_slotting
@@ -32,22 +32,22 @@ FROM unnest(%(chunks)s::integer[], %(object_keys)s::text[], %(row_counts)s::inte
 -- The job is planned: its rows are counted. One without rows is done.
 UPDATE sync_jobs
 SET status = CASE WHEN %(chunk_count)s = 0 THEN 'success' ELSE 'processing' END,
-    finished_at = CASE WHEN %(chunk_count)s = 0 THEN now() END,
+    finished_at = CASE WHEN %(chunk_count)s = 0 THEN clock_timestamp() END,
     object_etag = %(etag)s, object_size = %(size)s, total_count = %(total_count)s, blank_count = %(blank_count)s,
-    chunk_count = %(chunk_count)s, warnings = %(warnings)s, updated_at = now()
+    chunk_count = %(chunk_count)s, warnings = %(warnings)s, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: fail_job
 -- The job ends before any of its rows was applied.
 UPDATE sync_jobs
-SET status = 'error', error_code = %(error_code)s, error = %(error)s, updated_at = now(), finished_at = now()
+SET status = 'error', error_code = %(error_code)s, error = %(error)s, updated_at = clock_timestamp(), finished_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: abort_job
 -- The job is to stop. It has finished at once where it has no chunk that is still to be reached.
 UPDATE sync_jobs
-SET status = 'aborted', abort_reason = %(reason)s, updated_at = now(),
-    finished_at = CASE WHEN chunks_done = chunk_count THEN now() END
+SET status = 'aborted', abort_reason = %(reason)s, updated_at = clock_timestamp(),
+    finished_at = CASE WHEN chunks_done = chunk_count THEN clock_timestamp() END
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: lock_chunk
@@ -60,7 +60,7 @@ FOR UPDATE OF c
 
 -- name: finish_chunk
 -- The chunk's rows have their statuses.
-UPDATE sync_chunks SET status = %(status)s, updated_at = now()
+UPDATE sync_chunks SET status = %(status)s, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND chunk = %(chunk)s
 
 -- name: count_chunk
@@ -70,8 +70,8 @@ SET success_count = success_count + %(success)s,
     error_count = error_count + %(error)s,
     aborted_count = aborted_count + %(aborted)s,
     chunks_done = chunks_done + 1,
-    updated_at = now(),
-    finished_at = CASE WHEN chunks_done + 1 = chunk_count THEN now() END,
+    updated_at = clock_timestamp(),
+    finished_at = CASE WHEN chunks_done + 1 = chunk_count THEN clock_timestamp() END,
     status = CASE
         WHEN status = 'aborted' OR chunks_done + 1 < chunk_count THEN status
         WHEN error_count + %(error)s = 0 THEN 'success'

@@ -1,0 +1,105 @@
+"""The audit holds on good data, and each of its proofs fails on data that was damaged behind onhand's back."""
+
+import pytest
+
+from consumers.settings import Settings
+from pipeline.audit import audit
+from pipeline.commands.handler import apply_commands
+from pipeline.objects import ObjectStore
+from pipeline.store.database import Database
+from tests.support.desk import Desk
+from tests.support.orders import fill_catalogue, order, stock
+
+SUMS = "the change log adds up to every level and state"
+VERSIONS = "versions count 1..n without a gap or a jump"
+NEGATIVES = "no state is below zero where that is not allowed"
+COMMANDS = "each command took effect as its one result says"
+SYNC_ROWS = "each row of an ended sync has one status, and the counts add up"
+SYNC_CHANGES = "each change of a sync belongs to one row, and each changed row to one change"
+UNPUBLISHED = "no change waits to be published for more than a minute"
+
+LEVEL_A = "(SELECT level_id FROM levels WHERE sku = 'A' AND location_id = 'unassigned')"
+
+
+@pytest.fixture
+def stocked(database: Database, store: ObjectStore, settings: Settings) -> Database:
+    """Two accounts, commands of every outcome, an ended sync of every kind of row."""
+    fill_catalogue(database)
+    apply_commands(
+        [
+            stock("1", "add", 5), stock("2", "remove", 2), stock("3", "remove", 99), stock("4", "replace", 3),
+            order("w", "warehouse.upsert", warehouse_id="w2", name="Two", slotting="static", allow_negative=True),
+            stock("5", "remove", 4, warehouse_id="w2"),
+        ],
+        database,
+    )  # fmt: skip
+    desk = Desk.of(database, store, settings)
+    desk.sync("sku,quantity\nA,3\nB,7\nC,9\nNOPE,1\n")
+    aborted = desk.request(desk.put("sku,quantity\nD,3\n"))
+    desk.abort(aborted)
+    desk.apply_all(aborted)
+    return database
+
+
+def broken(database: Database, account_id: str | None = None) -> set[str]:
+    return {finding.name for finding in audit(database, account_id) if finding.broken}
+
+
+def test_the_audit_holds_on_good_data_and_says_how_much_it_checked(stocked: Database) -> None:
+    findings = audit(stocked)
+    assert [(finding.broken, finding.examples) for finding in findings] == [(0, ())] * len(findings)
+    assert all(finding.checked for finding in findings)
+    assert {finding.invariant for finding in findings} == {1, 2, 3, 4, 5}
+
+
+def test_the_audit_holds_on_an_empty_database(database: Database) -> None:
+    assert broken(database) == set()
+
+
+@pytest.mark.parametrize(
+    ("damage", "proofs"),
+    [
+        ("UPDATE levels SET available = available + 1 WHERE sku = 'B'", {SUMS}),
+        ("UPDATE levels SET incoming = 4 WHERE sku = 'B'", {SUMS}),
+        ("UPDATE levels SET available = available - 1, damaged = damaged + 1 WHERE sku = 'B'", {SUMS}),
+        ("UPDATE change_log SET delta = delta + 1, after = after + 1 WHERE sync_row = 2", {SUMS}),
+        ("DELETE FROM change_log WHERE sync_row = 3", {SUMS, VERSIONS, SYNC_CHANGES}),
+        ("DELETE FROM levels WHERE sku = 'B'", {SUMS, VERSIONS}),
+        ("UPDATE levels SET version = version + 1 WHERE sku = 'B'", {VERSIONS}),
+        ("UPDATE change_log SET version = 9 WHERE command_id = '2'", {VERSIONS}),
+        ("UPDATE change_log SET after = after + 1 WHERE command_id = '1'", {VERSIONS}),
+        (f"INSERT INTO change_log SELECT 'acme', {LEVEL_A}, v, 'damaged', d, CASE d WHEN 1 THEN 1 ELSE 0 END, 1 "
+         "FROM (VALUES (4, 1), (5, -1)) AS t (v, d)", {VERSIONS}),
+        ("UPDATE warehouses SET allow_negative = false", {NEGATIVES}),
+        ("UPDATE levels SET available = -1, damaged = available + damaged + 1 WHERE sku = 'B'", {SUMS, NEGATIVES}),
+        ("DELETE FROM commands WHERE command_id = '1'", {COMMANDS}),
+        ("UPDATE commands SET status = 'rejected' WHERE command_id = '1'", {COMMANDS}),
+        ("UPDATE commands SET status = 'applied', levels = '[{\"delta\": 1}]' WHERE command_id = '3'", {COMMANDS}),
+        ("UPDATE change_log SET command_id = '1' WHERE command_id = '2'", {COMMANDS}),
+        ("DELETE FROM sync_items WHERE row = 4", {SYNC_ROWS}),
+        ("DELETE FROM sync_items WHERE status = 'aborted'", {SYNC_ROWS}),
+        ("UPDATE sync_items SET row = 9 WHERE row = 4", {SYNC_ROWS}),
+        ("UPDATE sync_items SET status = 'success' WHERE row = 4", {SYNC_ROWS}),
+        ("UPDATE sync_jobs SET success_count = success_count - 1, error_count = error_count + 1 "
+         "WHERE success_count > 0", {SYNC_ROWS}),
+        ("UPDATE sync_items SET version = version + 1 WHERE row = 2", {SYNC_CHANGES}),
+        ("UPDATE sync_items SET version = NULL WHERE row = 2", {SYNC_CHANGES}),
+        ("UPDATE sync_items SET version = 1 WHERE row = 1 AND status = 'success'", {SYNC_CHANGES}),
+        ("UPDATE change_log SET sync_row = 1 WHERE sync_row = 2", {SYNC_CHANGES}),
+        ("UPDATE outbox SET created_at = now() - interval '2 minutes'", {UNPUBLISHED}),
+    ],
+)  # fmt: skip
+def test_damage_is_found_by_the_proof_that_it_breaks_and_no_other(
+    stocked: Database, damage: str, proofs: set[str]
+) -> None:
+    with stocked.transaction() as connection:
+        assert connection.execute(damage).rowcount > 0  # type: ignore[call-overload]
+    assert broken(stocked) == proofs
+    assert all(finding.examples for finding in audit(stocked) if finding.broken)
+
+
+def test_one_account_can_be_audited_alone(stocked: Database) -> None:
+    with stocked.transaction() as connection:
+        connection.execute("UPDATE levels SET available = available + 1 WHERE sku = 'B'")
+    assert broken(stocked, "acme") == {SUMS}
+    assert broken(stocked, "other") == set()
