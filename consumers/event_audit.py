@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from consumers.settings import Settings
 from pipeline.audit import Finding
@@ -42,13 +42,16 @@ async def audit_events(settings: Settings, database: Database, account_id: str |
 async def _event_ids(settings: Settings) -> AsyncIterator[str]:
     """The ids of all events that were on the topic when the reading began, in order per partition."""
     topic = f"{settings.kafka_topic_prefix}{Topic.CHANGES}"
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
+        partitions = sorted(consumer.assignment())
         ends = {p: end for p, end in (await consumer.end_offsets(partitions)).items() if end > 0}
-        await consumer.seek_to_beginning(*partitions)
         while unfinished := [p for p, end in ends.items() if await consumer.position(p) < end]:
             for records in (await consumer.getmany(*unfinished, timeout_ms=1000)).values():
                 for record in records:

@@ -6,7 +6,8 @@ forgetting publishes again: events come at least once, in order per level, and a
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Final, TypeAlias
 from zlib import crc32
@@ -28,6 +29,9 @@ _MESSAGES_AT_ONCE: Final = 20_000
 _WAKE_UP_SECONDS: Final = 5.0
 """How long to sleep at most when no notification comes; a lost one costs no more than this."""
 
+_LAST_STEP_SECONDS: Final = 5.0
+"""How long a relay that is stopped waits for the broker to acknowledge what was sent."""
+
 PartitionBatch: TypeAlias = tuple[tuple[str, int], BatchBuilder]
 """Topic and partition, and the records for it."""
 
@@ -40,6 +44,7 @@ class Relay:
         self._database = database
         self._producer = producer
         self._prefix = topic_prefix
+        self._sending: Future[None] | None = None
 
     async def run(self) -> None:
         """Publish until cancelled. Where a server is away, wait and go on where it stopped."""
@@ -58,14 +63,26 @@ class Relay:
     async def _publish_and_listen(self, listener: psycopg.AsyncConnection) -> None:
         send = partial(self._send_from_thread, asyncio.get_running_loop())
         while True:
-            while await asyncio.to_thread(publish_outbox, self._database, send, _MESSAGES_AT_ONCE):
+            while await self._publish(send):
                 pass
             async for _ in listener.notifies(timeout=_WAKE_UP_SECONDS, stop_after=1):
                 break
 
+    async def _publish(self, send: Callable[[Sequence[Publishable]], None]) -> int:
+        """Publish the oldest batches. When cancelled, end first: a stopped producer would leave the thread waiting."""
+        step = asyncio.create_task(asyncio.to_thread(publish_outbox, self._database, send, _MESSAGES_AT_ONCE))
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            await asyncio.wait([step], timeout=_LAST_STEP_SECONDS)
+            if self._sending is not None:
+                self._sending.cancel()  # the transaction is rolled back, and the next relay publishes it
+            await asyncio.gather(step, return_exceptions=True)
+            raise
+
     def _send_from_thread(self, loop: asyncio.AbstractEventLoop, messages: Sequence[Publishable]) -> None:
-        batches = self._batches(messages)
-        asyncio.run_coroutine_threadsafe(self._send(batches), loop).result()
+        self._sending = asyncio.run_coroutine_threadsafe(self._send(self._batches(messages)), loop)
+        self._sending.result()
 
     def _batches(self, messages: Sequence[Publishable]) -> list[PartitionBatch]:
         """The messages as whole requests, in order for each partition.

@@ -24,6 +24,10 @@ _PAUSES: Final = (0.2, 0.5, 1, 2, 5, 10, 15)
 _LONGEST_WORK_MS: Final = 30 * 60 * 1000
 """Planning a file or writing a snapshot may take minutes; a dead worker is noticed by its heartbeats, in seconds."""
 
+_LONGEST_FETCH_MS: Final = 20
+"""How long the broker may hold an empty fetch. Kafka answers when the first record comes; the embedded broker holds a fetch
+to its end whatever comes, and every record would wait for that."""
+
 Receive = Callable[[Sequence[Record]], Awaitable[None]]
 
 
@@ -60,6 +64,7 @@ def subscribe(  # noqa: PLR0913 - what a subscription is
         batch=True,
         max_records=max_records,
         batch_timeout_ms=50,
+        fetch_max_wait_ms=_LONGEST_FETCH_MS,
         max_poll_interval_ms=_LONGEST_WORK_MS,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.NACK_ON_ERROR,

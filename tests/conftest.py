@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from consumers.connections import object_store
 from consumers.settings import Settings
 from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
@@ -98,13 +99,7 @@ def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Se
 @pytest.fixture
 def store(settings: Settings) -> ObjectStore:
     """The S3 store, with the buckets of this test."""
-    secret = settings.s3_secret_access_key
-    store = ObjectStore(
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
-    )
+    store = object_store(settings)
     for bucket in (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket):
         store.ensure_bucket(bucket)
     return store

@@ -1,12 +1,14 @@
 """The audit holds on good data, and each of its proofs fails on data that was damaged behind onhand's back."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from consumers.settings import Settings
 from pipeline.audit import audit
 from pipeline.commands.handler import apply_commands
 from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
+from tests.support.databases import copy_of
 from tests.support.desk import Desk
 from tests.support.orders import fill_catalogue, order, stock
 
@@ -18,12 +20,27 @@ SYNC_ROWS = "each row of an ended sync has one status, and the counts add up"
 SYNC_CHANGES = "each change of a sync belongs to one row, and each changed row to one change"
 UNPUBLISHED = "no change waits to be published for more than a minute"
 
-LEVEL_A = "(SELECT level_id FROM levels WHERE sku = 'A' AND location_id = 'unassigned')"
+
+@pytest.fixture(scope="module")
+def stocked_url(template_url: str, objects: ObjectStore) -> Iterator[str]:
+    """A database that all proofs hold for: commands of every outcome, syncs that ended in every way."""
+    with copy_of(template_url) as url:
+        database = Database(url)
+        _stock(database, Desk(database, objects, "uploads", "work"))
+        database.close()
+        yield url
 
 
 @pytest.fixture
-def stocked(database: Database, store: ObjectStore, settings: Settings) -> Database:
-    """Two accounts, commands of every outcome, an ended sync of every kind of row."""
+def stocked(stocked_url: str) -> Iterator[Database]:
+    """A copy of it, to be damaged."""
+    with copy_of(stocked_url) as url:
+        database = Database(url)
+        yield database
+        database.close()
+
+
+def _stock(database: Database, desk: Desk) -> None:
     fill_catalogue(database)
     apply_commands(
         [
@@ -33,12 +50,10 @@ def stocked(database: Database, store: ObjectStore, settings: Settings) -> Datab
         ],
         database,
     )  # fmt: skip
-    desk = Desk.of(database, store, settings)
     desk.sync("sku,quantity\nA,3\nB,7\nC,9\nNOPE,1\n")
     aborted = desk.request(desk.put("sku,quantity\nD,3\n"))
     desk.abort(aborted)
     desk.apply_all(aborted)
-    return database
 
 
 def broken(database: Database, account_id: str | None = None) -> set[str]:
@@ -68,7 +83,8 @@ def test_the_audit_holds_on_an_empty_database(database: Database) -> None:
         ("UPDATE levels SET version = version + 1 WHERE sku = 'B'", {VERSIONS}),
         ("UPDATE change_log SET version = 9 WHERE command_id = '2'", {VERSIONS}),
         ("UPDATE change_log SET after = after + 1 WHERE command_id = '1'", {VERSIONS}),
-        (f"INSERT INTO change_log SELECT 'acme', {LEVEL_A}, v, 'damaged', d, CASE d WHEN 1 THEN 1 ELSE 0 END, 1 "
+        ("INSERT INTO change_log SELECT 'acme', "
+         "(SELECT level_id FROM levels WHERE sku = 'A' AND warehouse_id = 'w1'), v, 'damaged', d, CASE d WHEN 1 THEN 1 ELSE 0 END, 1 "
          "FROM (VALUES (4, 1), (5, -1)) AS t (v, d)", {VERSIONS}),
         ("UPDATE warehouses SET allow_negative = false", {NEGATIVES}),
         ("UPDATE levels SET available = -1, damaged = available + damaged + 1 WHERE sku = 'B'", {SUMS, NEGATIVES}),

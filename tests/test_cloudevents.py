@@ -196,7 +196,7 @@ json_values = st.recursive(
     max_leaves=5,
 )
 near_misses = st.fixed_dictionaries(
-    {}, optional={name: json_values for name in (*ATTRIBUTES, *DATA, "data")}
+    {}, optional=dict.fromkeys((*ATTRIBUTES, *DATA, "data"), json_values)
 ).map(lambda found: json.dumps({**ATTRIBUTES, **DATA, "data": DATA, **found}).encode())  # fmt: skip
 
 

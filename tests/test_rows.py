@@ -138,7 +138,9 @@ def test_a_long_value_is_shown_shortened() -> None:
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-likely = st.sampled_from(["", "A", "B", "unassigned", "5", "-5", "+1.0", "1e3", "1000000001", '"', "\\", "\x00", "\ufffd", "replace"])
+likely = st.sampled_from(
+    ["", "A", "B", "unassigned", "5", "-5", "+1.0", "1e3", "1000000001", '"', "\\", "\x00", "\ufffd", "replace"]
+)
 
 
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(FIELDS, text | likely)), min_size=1, max_size=20))

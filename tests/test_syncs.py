@@ -387,7 +387,7 @@ def test_a_request_that_comes_again_changes_nothing(desk: Desk) -> None:
 
 
 def test_two_workers_that_plan_the_same_request_do_not_hinder_each_other(desk: Desk) -> None:
-    """After a rebalance a request is in the hands of two workers; the slower one must not undo the faster one's plan."""
+    """After a rebalance two workers have the same request: the slower must not undo the faster one's plan."""
     desk.limit_web(allow_private=True)
     desk.chunk_bytes = 400
     sync_id, faster = uuid4(), desk.put(MANY)

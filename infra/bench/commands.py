@@ -70,6 +70,7 @@ def _reading(settings: Settings) -> dict[str, object]:
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
+        "fetch_max_wait_ms": 5,  # see consumers/subscription.py
     }
 
 

@@ -75,7 +75,7 @@ def _run(folder: Path, kafka: Kafka, size: Any, *, quiet: bool) -> dict[str, Any
         say("the servers are up; the workers join their consumer groups")
         told = asyncio.run(Story(platform, database, size, say).tell(folder))
         say("comparing all of it with what the generator knows")
-        findings = check_all(told, platform.settings, database)
+        findings = asyncio.run(check_all(told, platform.settings, database))
         report = document(told, findings, database, time.monotonic() - began)
         if not quiet:
             for line in words(report):

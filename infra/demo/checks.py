@@ -42,13 +42,17 @@ class Findings:
     audit: list[Finding]
 
 
-def check_all(told: Told, settings: Settings, database: Database) -> Findings:
+async def check_all(told: Told, settings: Settings, database: Database) -> Findings:
     """Look at everything once more, and compare."""
     job, upload = told.upload_job, told.upload
-    errors_by_code = views.sync_errors(database, ACCOUNT, job["sync_id"])
-    findings = [*audit(database, ACCOUNT), asyncio.run(audit_events(settings, database, ACCOUNT))]
     expected, storefront = told.expected, told.storefront
-    size, snapshot = _download(told.snapshot_job["snapshot_url"] or "")
+    errors_by_code = views.sync_errors(database, ACCOUNT, job["sync_id"])
+    by_tables, (size, snapshot), by_events = await asyncio.gather(
+        asyncio.to_thread(audit, database, ACCOUNT),
+        asyncio.to_thread(_download, told.snapshot_job["snapshot_url"] or ""),
+        audit_events(settings, database, ACCOUNT),
+    )
+    findings = [*by_tables, by_events]
     checks = [
         _same("the opening stock was taken without an error", _expected_rows(told.opening), _rows(told.opening_job)),
         _same("rows by status are as generated", _expected_rows(upload), rows := _rows(job)),
@@ -66,7 +70,7 @@ def check_all(told: Told, settings: Settings, database: Database) -> Findings:
             {"bytes": size},
         ),
         _same("the stock in the snapshot is as generated", expected.levels(), snapshot),
-        *(Check(f"audit: {f.name}", not f.broken, "; ".join(f.examples) or f"{f.checked:,} checked") for f in findings),
+        *map(_proof, findings),
         _same("the audit saw each event", {"events": expected.changes}, {"events": findings[-1].checked}),
     ]
     return Findings(checks, rows, errors_by_code, findings)
@@ -78,6 +82,13 @@ def _same(claim: str, expected: Mapping[K, Any], found: Mapping[K, Any]) -> Chec
         return Check(claim, True, _amount(expected))
     shown = (f"{_words(key)}: expected {expected.get(key)}, found {found.get(key)}" for key in different[:3])
     return Check(claim, False, f"{len(different):,} differ: {'; '.join(shown)}")
+
+
+def _proof(finding: Finding) -> Check:
+    detail = f"{finding.checked:,} checked"
+    if finding.broken:
+        detail += f", {finding.broken:,} broken: {'; '.join(finding.examples)}"
+    return Check(f"audit: {finding.name}", not finding.broken, detail)
 
 
 def _amount(compared: Mapping[K, Any]) -> str:

@@ -51,17 +51,16 @@ def document(told: Told, findings: Findings, database: Database, seconds: float)
 
 
 def _rejected(told: Told, database: Database) -> list[dict[str, Any]]:
-    """The first rows with five different faults."""
-    items = views.sync_items(database, ACCOUNT, told.upload_job["sync_id"], views.Items(status=ItemStatus.ERROR))
+    """Five rows with different faults, those with several errors first; of each kind the first that fits a line."""
     chosen: dict[frozenset[str], dict[str, Any]] = {}
-    for item in items:
+    for item in views.sync_items(database, ACCOUNT, told.upload_job["sync_id"], views.Items(status=ItemStatus.ERROR)):
+        fields = {name: item[name] for name in ("row", "sku", "quantity", "action", "reason", "location")}
+        if max(len(str(value)) for value in fields.values()) > _WIDEST:
+            continue
         errors = [RowError.model_validate(error) for error in item["errors"]]
-        row = {name: item[name] for name in ("row", "sku", "quantity", "action", "reason", "location")}
         reasons = [{"code": error.code, "message": error.message} for error in errors]
-        chosen.setdefault(frozenset(error.code for error in errors), row | {"errors": reasons})
-        if len(chosen) == _SHOWN_ROWS:
-            break
-    return list(chosen.values())
+        chosen.setdefault(frozenset(error.code for error in errors), fields | {"errors": reasons})
+    return sorted(chosen.values(), key=lambda row: (-len(row["errors"]), row["row"]))[:_SHOWN_ROWS]
 
 
 def words(report: dict[str, Any]) -> Iterator[str]:
@@ -73,9 +72,9 @@ def words(report: dict[str, Any]) -> Iterator[str]:
     yield from _counts(sync["errors_by_code"])
     yield "Five rejected rows"
     for row in report["rejected_rows"]:
-        fields = ",".join(_short(row[name]) for name in ("sku", "quantity", "action", "reason", "location"))
+        fields = ",".join(row[name] for name in ("sku", "quantity", "action", "reason", "location"))
         yield f"  row {row['row']}: {fields}"
-        yield from (f"    {error['code']}: {_short(error['message'], 200)}" for error in row["errors"])
+        yield from (f"    {error['code']}: {error['message']}" for error in row["errors"])
     yield "Throughput"
     yield (
         f"  {sync['rows_per_s']:,} rows/s: {sync['seconds']} s from the drop into the bucket until the last change "
@@ -100,7 +99,3 @@ def words(report: dict[str, Any]) -> Iterator[str]:
 
 def _counts(counts: dict[str, int]) -> Iterator[str]:
     return (f"  {count:>9,}  {name}" for name, count in counts.items())
-
-
-def _short(text: str, width: int = _WIDEST) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -79,7 +79,10 @@ class Story:
         opening = await asyncio.to_thread(write_opening, folder / "opening.csv", self._size)
         upload = await asyncio.to_thread(write_upload, folder / "count.csv", self._size, opening)
         await self._set_up(producer)
-        opening_job = await self._sync(opening)
+        opening_sync = asyncio.create_task(self._sync(opening))
+        count = min(SHOP_PRODUCTS, self._size.products)
+        await self._send(producer, list(orders.opening_shop_stock(count, self._expected)))
+        opening_job = await opening_sync
         self._say(f"opening stock: {opening.rows:,} rows of {opening.path.name}, the shop's by commands")
 
         began, dropped_at = time.monotonic(), time.time()
@@ -113,8 +116,6 @@ class Story:
         messages = list(orders.catalogue_messages(catalogue.bins_and_products(self._size), self._expected))
         await self._send(producer, messages)
         self._say(f"catalogue: 3 warehouses, {2 * catalogue.BINS} bins, {self._size.products + 1:,} products")
-        count = min(SHOP_PRODUCTS, self._size.products)
-        await self._send(producer, list(orders.opening_shop_stock(count, self._expected)))
 
     async def _work_day(self, producer: AIOKafkaProducer, sync: "asyncio.Task[views.Row]") -> None:
         """Single commands while the upload is on its way, and what must not be carried out twice."""

@@ -39,10 +39,10 @@ def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -
     Returns the number of rows by status.
     """
     parameters = key.parameters(warehouse_id=target.warehouse_id, actor=target.actor, unassigned=UNASSIGNED)
-    connection.execute(_SQL["prefer_nested_loops"])
     connection.execute(_SQL["resolve"], parameters, prepare=False)
     connection.execute(_SQL["create_levels"], parameters, prepare=False)
     connection.execute(_SQL["find_created_levels"], parameters, prepare=False)
+    connection.execute(_SQL["prefer_nested_loops"])
     change_count = connection.execute(_SQL["update_levels"], parameters, prepare=False).rowcount
     connection.execute(_SQL["allow_all_joins"])
     if change_count:

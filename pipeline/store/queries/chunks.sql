@@ -16,17 +16,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS changed (
 -- The validated rows of a chunk.
 COPY stage (row, sku, quantity, action, reason, location, target, errors) FROM STDIN (FORMAT csv)
 
--- name: prefer_nested_loops
--- From here on, each row of the chunk looks its level up by key. That is always the right plan for a chunk, and the
--- statistics of a table that is just being filled say otherwise. The update must have it: it locks the levels in the
--- order of level_id, as every writer does, so that no two wait for each other; the rows come sorted, and only a nested
--- loop keeps that order.
-SET LOCAL enable_seqscan = off;
-SET LOCAL enable_hashjoin = off;
-SET LOCAL enable_mergejoin = off;
-
 -- name: resolve
 -- Finds each row's product, location and level, and adds what the catalogue has against the row to its errors.
+-- OFFSET 0 makes each look-up a step of its own, by the whole key: planned together with the others it can become a scan
+-- of the account's rows for every row, where the statistics of a table that is just being filled call it small.
 INSERT INTO resolved
 SELECT
     s.row, s.sku, s.quantity, s.action, s.reason, s.location, s.target,
@@ -41,15 +34,21 @@ SELECT
     place.location_id, l.level_id
 FROM stage AS s
 JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
-LEFT JOIN products AS p ON p.account_id = w.account_id AND p.sku = s.sku
-LEFT JOIN locations AS loc
-    ON loc.account_id = w.account_id AND loc.warehouse_id = w.warehouse_id AND loc.name = s.location
+LEFT JOIN LATERAL (
+    SELECT sku, warehouse_ids FROM products WHERE account_id = w.account_id AND sku = s.sku OFFSET 0
+) AS p ON true
+LEFT JOIN LATERAL (
+    SELECT location_id FROM locations
+    WHERE account_id = w.account_id AND warehouse_id = w.warehouse_id AND name = s.location OFFSET 0
+) AS loc ON true
 CROSS JOIN LATERAL (
     SELECT CASE WHEN s.location = '' THEN %(unassigned)s ELSE loc.location_id END AS location_id
 ) AS place
-LEFT JOIN levels AS l
-    ON l.account_id = w.account_id AND l.warehouse_id = w.warehouse_id AND l.sku = s.sku
-   AND l.location_id = place.location_id
+LEFT JOIN LATERAL (
+    SELECT level_id FROM levels
+    WHERE account_id = w.account_id AND warehouse_id = w.warehouse_id AND sku = s.sku
+      AND location_id = place.location_id OFFSET 0
+) AS l ON true
 CROSS JOIN LATERAL (
     SELECT
         CASE
@@ -75,10 +74,18 @@ ON CONFLICT DO NOTHING
 
 -- name: find_created_levels
 -- Completes the rows whose level this transaction, or another one just now, has created.
-UPDATE resolved AS r SET level_id = l.level_id
-FROM levels AS l
-WHERE r.errors IS NULL AND r.level_id IS NULL AND l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s
-  AND l.sku = r.sku AND l.location_id = r.location_id
+UPDATE resolved SET level_id = (
+    SELECT l.level_id FROM levels AS l
+    WHERE l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s AND l.sku = resolved.sku
+      AND l.location_id = resolved.location_id)
+WHERE errors IS NULL AND level_id IS NULL
+
+-- name: prefer_nested_loops
+-- The next update locks the levels in the order of level_id, as every writer does, so that no two wait for each other. The
+-- rows come sorted, and only a nested loop keeps that order.
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
 
 -- name: allow_all_joins
 -- The rest of the transaction may join as it likes.
@@ -89,8 +96,9 @@ SET LOCAL enable_mergejoin = on;
 -- name: update_levels
 -- Brings each level that holds another quantity to the counted one, the difference on available. Where that would leave
 -- available below zero, the level is only touched, with a delta of 0: the row is then an INSUFFICIENT_STOCK.
+-- The account comes from the CTE, not as a constant, so that the whole key finds a level and not the account alone.
 WITH target AS MATERIALIZED (
-    SELECT r.row, r.reason, r.target, r.level_id, w.allow_negative
+    SELECT w.account_id, r.row, r.reason, r.target, r.level_id, w.allow_negative
     FROM resolved AS r
     JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
     WHERE r.errors IS NULL
@@ -105,7 +113,7 @@ WITH target AS MATERIALIZED (
             THEN l.version + 1 ELSE l.version END,
         updated_at = now()
     FROM target
-    WHERE l.account_id = %(account_id)s AND l.level_id = target.level_id AND l.on_hand <> target.target
+    WHERE l.account_id = target.account_id AND l.level_id = target.level_id AND l.on_hand <> target.target
     RETURNING target.row, target.reason, new.level_id, new.version, new.available - old.available AS delta,
               new.available AS after
 )

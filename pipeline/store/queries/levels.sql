@@ -44,8 +44,10 @@ SET version = new.version, available = new.available, committed = new.committed,
     damaged = new.damaged, safety_stock = new.safety_stock, quality_control = new.quality_control,
     incoming = new.incoming, updated_at = now()
 FROM unnest(
-    string_to_array(%(account_ids)s, chr(31)), string_to_array(%(level_ids)s, chr(31))::bigint[], string_to_array(%(version)s, chr(31))::bigint[], string_to_array(%(available)s, chr(31))::bigint[],
-    string_to_array(%(committed)s, chr(31))::bigint[], string_to_array(%(reserved)s, chr(31))::bigint[], string_to_array(%(damaged)s, chr(31))::bigint[], string_to_array(%(safety_stock)s, chr(31))::bigint[],
+    string_to_array(%(account_ids)s, chr(31)), string_to_array(%(level_ids)s, chr(31))::bigint[],
+    string_to_array(%(version)s, chr(31))::bigint[], string_to_array(%(available)s, chr(31))::bigint[],
+    string_to_array(%(committed)s, chr(31))::bigint[], string_to_array(%(reserved)s, chr(31))::bigint[],
+    string_to_array(%(damaged)s, chr(31))::bigint[], string_to_array(%(safety_stock)s, chr(31))::bigint[],
     string_to_array(%(quality_control)s, chr(31))::bigint[], string_to_array(%(incoming)s, chr(31))::bigint[])
     AS new (account_id, level_id, version, available, committed, reserved, damaged, safety_stock, quality_control, incoming)
 WHERE l.account_id = new.account_id AND l.level_id = new.level_id

@@ -1,0 +1,330 @@
+"""Workers as processes against the broker: what comes out for what goes in, also when they or their servers die."""
+
+import asyncio
+import json
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from consumers.event_audit import audit_events
+from consumers.settings import Settings
+from pipeline.audit import audit
+from pipeline.commands.handler import apply_commands
+from pipeline.objects import ObjectStore
+from pipeline.store.database import Database
+from schemas.topics import Topic
+from tests.brokers import TestStack
+from tests.support.databases import copy_of
+from tests.support.desk import Desk
+from tests.support.kafka import Kafka
+from tests.support.orders import fill_catalogue, stock
+from tests.support.polling import eventually
+from tests.support.proxy import proxy_to
+from tests.support.reading import levels, results
+from tests.support.workers import Worker
+
+MANY_SKUS = 400
+PLACE = {"warehouse_id": "w1"}
+
+
+@dataclass
+class House:
+    """Servers, topics, buckets and a catalogue of a test's own."""
+
+    environ: dict[str, str]
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+    kafka: Kafka
+    logs: Path
+
+    @property
+    def desk(self) -> Desk:
+        return Desk.of(self.database, self.objects, self.settings)
+
+    def worker(self, *roles: str, **settings: str) -> Worker:
+        """Start a worker with further settings."""
+        environ = {**self.environ, **{f"ONHAND_{name.upper()}": value for name, value in settings.items()}}
+        return Worker(environ, *roles, log=self.logs / f"{'-'.join(roles)}-{uuid.uuid4().hex[:6]}.log")
+
+    def published(self) -> bool:
+        """Whether nothing waits in the outbox."""
+        return self.desk.ask("SELECT count(*) FROM outbox") == [(0,)]
+
+    def prove(self) -> None:
+        """All invariants hold, on the database and on the topic."""
+        eventually(self.published, "everything published")
+        findings = [*audit(self.database), asyncio.run(audit_events(self.settings, self.database))]
+        assert [finding for finding in findings if finding.broken] == []
+        assert findings[-1].checked > 0
+
+
+def build(environ: dict[str, str], logs: Path) -> House:
+    names = {name.removeprefix("ONHAND_").lower(): value for name, value in environ.items()}
+    settings = Settings.model_validate(names)
+    objects = ObjectStore(
+        endpoint_url=settings.s3_endpoint_url, region=settings.s3_region, access_key_id=settings.s3_access_key_id,
+        secret_access_key=environ["ONHAND_S3_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
+    for bucket in (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket):
+        objects.ensure_bucket(bucket)
+    database = Database(environ["ONHAND_DATABASE_URL"])
+    fill_catalogue(database, skus=MANY_SKUS)
+    return House(environ, settings, database, objects, Kafka(settings), logs)
+
+
+@pytest.fixture
+def house(environment: dict[str, str], tmp_path: Path) -> Iterator[House]:
+    """A house without workers."""
+    house = build(environment, tmp_path)
+    yield house
+    house.database.close()
+
+
+@pytest.fixture(scope="module")
+def staffed(stack: TestStack, template_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house with one worker that does everything, shared by the tests that kill nobody."""
+    unique = uuid.uuid4().hex[:12]
+    environ = {
+        **stack.endpoints.environ(),
+        "ONHAND_KAFKA_TOPIC_PREFIX": f"t{unique}.", "ONHAND_S3_UPLOADS_BUCKET": f"uploads-{unique}",
+        "ONHAND_S3_WORK_BUCKET": f"work-{unique}", "ONHAND_S3_SNAPSHOTS_BUCKET": f"snapshots-{unique}",
+        "ONHAND_UPLOADS_POLL_SECONDS": "0.2", "ONHAND_CHUNK_BYTES": "1000",
+    }  # fmt: skip
+    with copy_of(template_url) as url:
+        house = build({**environ, "ONHAND_DATABASE_URL": url}, tmp_path_factory.mktemp("staffed"))
+        with house.worker("all") as worker:
+            worker.ready()
+            yield house
+            house.prove()
+        house.database.close()
+
+
+def answers(house: House, *command_ids: str) -> dict[str, list[dict[str, Any]]]:
+    """The results of commands as they are on the topic, when each has at least one."""
+
+    def found() -> dict[str, list[dict[str, Any]]] | None:
+        documents = house.kafka.documents(Topic.COMMAND_RESULTS)
+        by_id = {i: [d for d in documents if d["command_id"] == i] for i in command_ids}
+        return by_id if all(by_id.values()) else None
+
+    return eventually(found, f"results of {command_ids[:3]}…") or {}
+
+
+# Messages in, messages out --------------------------------------------------------------------------------------------
+
+
+def test_commands_are_answered_and_their_changes_are_published(staffed: House) -> None:
+    staffed.kafka.send_commands(
+        ("a1", "add", {**PLACE, "sku": "A", "quantity": 5}), ("a2", "remove", {**PLACE, "sku": "A", "quantity": 2}),
+        ("a3", "remove", {**PLACE, "sku": "A", "quantity": 99}),
+    )  # fmt: skip
+    found = answers(staffed, "a1", "a2", "a3")
+    assert [(r["status"], r["code"]) for i in ("a1", "a2", "a3") for r in found[i]] == [
+        ("applied", None), ("applied", None), ("rejected", "INSUFFICIENT_STOCK")]  # fmt: skip
+    records = [r for r in staffed.kafka.read(Topic.CHANGES) if r.key == b"acme:w1:A"]
+    changes = [json.loads(r.value) for r in records]
+    assert [(c["version"], c["command_id"], c["changes"][0]["after"]) for c in changes] == [(1, "a1", 5), (2, "a2", 3)]
+    headers = dict(records[0].headers)
+    assert (headers["ce_type"], headers["ce_specversion"]) == (b"inventory.level.changed.v1", b"1.0")
+
+
+def test_a_command_that_is_sent_again_has_no_effect_and_is_answered_again(staffed: House) -> None:
+    command = ("r1", "add", {**PLACE, "sku": "B", "quantity": 5})
+    staffed.kafka.send_commands(command)
+    answers(staffed, "r1")
+    staffed.kafka.send_commands(command)
+    eventually(lambda: len(answers(staffed, "r1")["r1"]) == 2, "a second answer")
+    first, second = answers(staffed, "r1")["r1"]
+    assert (first["status"], second["status"], second["first"]) == ("applied", "duplicate", "applied")
+    assert levels(staffed.database)["w1", "B", "unassigned"] == (5, 1)
+
+
+def test_what_cannot_be_read_becomes_a_dead_letter_with_its_origin_and_hinders_nobody(staffed: House) -> None:
+    bad: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]] = [
+        (b"k1", b"\x00\xff not json", [("trace", b"\xff\x00"), ("nothing", None)]),
+        (b"\xff", None, []),
+        (None, b"{}", [("ce_specversion", b"1.0"), ("ce_id", None)]),
+        (b"k4", b'{"sku": "A"}', [("ce_specversion", b"1.0"), ("ce_id", b"x"), ("ce_source", b"t"),
+                                  ("ce_type", b"inventory.steal")]),
+    ]  # fmt: skip
+    staffed.kafka.send(Topic.COMMANDS, bad)
+    staffed.kafka.send_commands(("d1", "add", {**PLACE, "sku": "C", "quantity": 5}))
+    answers(staffed, "d1")
+    letters = eventually(
+        lambda: found if len(found := staffed.kafka.read(Topic.DEAD_LETTERS)) >= len(bad) else None, "dead letters"
+    )
+    assert letters is not None
+    assert Counter((r.key, r.value) for r in letters) == Counter((key, value) for key, value, _ in bad)
+    topic = f"{staffed.settings.kafka_topic_prefix}commands"
+    sent = {(r.partition, r.offset): r for r in staffed.kafka.read(Topic.COMMANDS)}
+    for letter in letters:
+        count = len(letter.headers) - 7
+        origin = {name: (value or b"").decode() for name, value in letter.headers[count:]}
+        original = sent[int(origin["onhand-partition"]), int(origin["onhand-offset"])]
+        assert (original.key, original.value, original.headers) == (letter.key, letter.value, letter.headers[:count])
+        assert (origin["onhand-topic"], origin["onhand-consumer"]) == (topic, topic)
+        assert origin["onhand-attempts"] == "1"
+        assert origin["onhand-code"] == ("UNKNOWN_TYPE" if letter.key == b"k4" else "INVALID_MESSAGE")
+        assert origin["onhand-message"]
+
+
+def test_a_file_that_is_dropped_into_the_bucket_is_synced(staffed: House) -> None:
+    staffed.desk.put("sku,quantity\nS0,5\nNOPE,1\n", "acme/w1/dropped by a person+1.csv")
+    staffed.desk.put("no upload", "notes.txt")
+
+    def ended() -> dict[str, Any] | None:
+        found = [d for d in staffed.kafka.documents(Topic.SYNC_STATUS) if "person" in d["url"] and d["finished_at"]]
+        return found[0] if found else None
+
+    status = eventually(ended, "the end of the sync")
+    assert status is not None
+    assert (status["status"], status["success_count"], status["error_count"]) == ("partial", 1, 1)
+    assert levels(staffed.database)["w1", "S0", "unassigned"] == (5, 1)
+
+
+def test_a_sync_that_is_requested_by_message_can_be_aborted_on_its_way(staffed: House) -> None:
+    rows = "".join(f"S{n},{n + 1},{location}\n" for location in ("", "A-01") for n in range(1, MANY_SKUS))
+    sync_id = str(uuid.uuid4())
+    staffed.objects.put_bytes(
+        staffed.settings.s3_uploads_bucket, "acme/requested/not-an-upload", f"sku,quantity,location\n{rows}".encode()
+    )
+    url = f"s3://{staffed.settings.s3_uploads_bucket}/acme/requested/not-an-upload"
+    request = {"account_id": "acme", "sync_id": sync_id, "warehouse_id": "w1", "url": url}
+    staffed.kafka.send_event(Topic.SYNCS, "q1", "sync.request", request)
+    planned = "SELECT 1 FROM sync_jobs WHERE sync_id = %s AND status = 'processing'"
+    eventually(lambda: staffed.desk.ask(planned, sync_id), "the planned sync")
+    staffed.kafka.send_event(
+        Topic.SYNCS, "q2", "sync.abort", {"account_id": "acme", "sync_id": sync_id, "reason": "wrong file"}
+    )
+    job = eventually(lambda: _finished(staffed, sync_id), "the end of the sync")
+    assert job is not None
+    assert job["status"] == "aborted", "the abort came too late: give the sync more chunks"
+    assert job["total_count"] == 2 * (MANY_SKUS - 1) == job["success_count"] + job["aborted_count"]
+    assert job["aborted_count"] > 0
+
+
+def _finished(house: House, sync_id: object) -> dict[str, Any] | None:
+    job = house.desk.job(uuid.UUID(str(sync_id)))
+    return job if job["finished_at"] else None
+
+
+# Crashes --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_syncs_worker_that_is_killed_in_the_middle_of_a_sync_is_carried_on_by_the_next(house: House) -> None:
+    rows = "".join(f"S{n},{n + 1},{location}\n" for location in ("", "A-01") for n in range(MANY_SKUS))
+    desk = house.desk
+    desk.chunk_bytes = 150
+    with house.worker("relay"):
+        with house.worker("syncs") as doomed:
+            doomed.ready()
+            sync_id = desk.request(desk.put("sku,quantity,location\n" + rows + "NOPE,1,\n"))
+            chunk_count = len(desk.ask("SELECT chunk FROM sync_chunks WHERE sync_id = %s", sync_id))
+            eventually(lambda: desk.job(sync_id)["chunks_done"] >= 5, "some chunks applied")
+            doomed.kill()
+        done = desk.job(sync_id)["chunks_done"]
+        assert 5 <= done < chunk_count, "the worker was too fast to be killed in the middle"
+        with house.worker("syncs"):
+            eventually(lambda: _finished(house, sync_id), "the end of the sync", seconds=90)
+        house.prove()
+    assert desk.counts(sync_id) == ("partial", 2 * MANY_SKUS + 1, 2 * MANY_SKUS, 1, 0)
+    assert len(desk.items(sync_id)) == 2 * MANY_SKUS + 1
+    assert desk.work_files() == []
+
+
+def test_relays_that_are_killed_and_relays_that_run_at_once_lose_nothing(house: House) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        for batch in range(1000):
+            if stop.is_set():
+                return
+            apply_commands([stock(f"{batch}-{n}", "add", 1, sku=f"S{n}") for n in range(100)], house.database)
+
+    def position() -> int:
+        return len(house.kafka.read(Topic.CHANGES))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with house.worker("relay") as first, house.worker("relay") as second:
+            eventually(lambda: position() > 500, "changes on the topic")
+            first.kill()
+            at_its_end = position()
+            eventually(lambda: position() > at_its_end + 500, "changes by the other relay")
+            second.kill()
+        with house.worker("relay").ready():
+            stop.set()
+            writer.join()
+            house.prove()
+    finally:
+        stop.set()
+        writer.join()
+    assert set(results(house.database)) >= {
+        r["command_id"] for r in house.kafka.documents(Topic.COMMAND_RESULTS)}  # fmt: skip
+
+
+# Servers that go away -------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_waits_for_a_broker_and_survives_the_loss_of_its_database(house: House) -> None:
+    url = urlsplit(house.environ["ONHAND_DATABASE_URL"])
+    with (
+        proxy_to(house.settings.kafka_bootstrap_servers) as broker,
+        proxy_to(f"{url.hostname}:{url.port}") as postgres,
+    ):
+        through = url._replace(netloc=url.netloc.rpartition("@")[0] + f"@{postgres.address}").geturl()
+        postgres.open()
+        with house.worker(
+            "commands", "relay", kafka_bootstrap_servers=broker.address, database_url=through
+        ) as worker:  # fmt: skip
+            worker.says("does not answer")
+            broker.open()
+            worker.ready()
+            house.kafka.send_commands(*_adds("before", 20))
+            answers(house, "before19")
+            postgres.cut()
+            house.kafka.send_commands(*_adds("during", 20))
+            eventually(lambda: "PostgreSQL" in worker.output(), "an attempt at the database")
+            assert "during0" not in results(house.database)
+            postgres.open()
+            house.kafka.send_commands(*_adds("after", 20))
+            found = answers(house, *(f"{when}{n}" for when in ("before", "during", "after") for n in range(20)))
+            assert {(r[0]["status"], len(r)) for r in found.values()} == {("applied", 1)}
+            house.prove()
+            assert "Traceback" not in worker.output()
+    assert levels(house.database) == {("w1", f"S{n}", "unassigned"): (3, 3) for n in range(20)}
+    assert house.kafka.read(Topic.DEAD_LETTERS) == []
+
+
+def _adds(prefix: str, count: int) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(f"{prefix}{n}", "add", {**PLACE, "sku": f"S{n}", "quantity": 1}) for n in range(count)]
+
+
+# The end --------------------------------------------------------------------------------------------------------------
+
+
+def test_sigterm_ends_a_worker_that_waits_for_a_broker(house: House) -> None:
+    with proxy_to(house.settings.kafka_bootstrap_servers) as broker:
+        worker = house.worker("commands", kafka_bootstrap_servers=broker.address)
+        worker.says("does not answer")
+        assert worker.stop() == 0
+        assert "Traceback" not in worker.output()
+
+
+def test_sigterm_ends_a_worker_in_the_middle_of_its_work_and_nothing_is_lost(house: House) -> None:
+    for batch in range(30):
+        apply_commands([stock(f"{batch}-{n}", "add", 1, sku=f"S{n}") for n in range(MANY_SKUS)], house.database)
+    worker = house.worker("relay", "snapshots", "uploads").ready()
+    assert worker.stop() == 0
+    assert "Traceback" not in worker.output()
+    with house.worker("relay").ready():
+        house.prove()
