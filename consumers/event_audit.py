@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from itertools import chain
 
 from aiokafka import AIOKafkaConsumer
 
@@ -52,9 +53,11 @@ async def _event_ids(settings: Settings) -> AsyncIterator[str]:
     try:
         partitions = sorted(consumer.assignment())
         ends = {p: end for p, end in (await consumer.end_offsets(partitions)).items() if end > 0}
-        while unfinished := [p for p, end in ends.items() if await consumer.position(p) < end]:
-            for records in (await consumer.getmany(*unfinished, timeout_ms=1000)).values():
-                for record in records:
-                    yield dict(record.headers)["ce_id"].decode()
+        polled = {}
+        # Until a poll comes back empty, too: the ends that the embedded broker tells are short of its last batch.
+        while polled or [p for p, end in ends.items() if await consumer.position(p) < end]:
+            polled = await consumer.getmany(timeout_ms=1000)
+            for record in chain.from_iterable(polled.values()):
+                yield dict(record.headers)["ce_id"].decode()
     finally:
         await consumer.stop()

@@ -25,8 +25,8 @@ _LONGEST_WORK_MS: Final = 30 * 60 * 1000
 """Planning a file or writing a snapshot may take minutes; a dead worker is noticed by its heartbeats, in seconds."""
 
 _LONGEST_FETCH_MS: Final = 20
-"""How long the broker may hold an empty fetch. Kafka answers when the first record comes; the embedded broker holds a fetch
-to its end whatever comes, and every record would wait for that."""
+"""How long the broker may hold an empty fetch. Kafka answers when the first record comes; the embedded broker waits to
+the end whatever comes, and every record would wait with it."""
 
 Receive = Callable[[Sequence[Record]], Awaitable[None]]
 

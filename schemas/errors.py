@@ -30,7 +30,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_TYPE = (
         "UNKNOWN_TYPE",
         "The CloudEvents type is not one that this topic carries.",
-        "Use one of the types that ARCHITECTURE.md lists for the topic.",
+        "Use one of the expected types.",
     )
     UPLOAD_KEY_LAYOUT = (
         "UPLOAD_KEY_LAYOUT",

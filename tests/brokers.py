@@ -1,4 +1,4 @@
-"""Which Kafka the suite runs against: ONHAND_TEST_KAFKA, else Docker, else Apache Kafka by Maven, else the embedded one."""
+"""Which Kafka the suite runs against: ONHAND_TEST_KAFKA, else Docker, else Apache Kafka by Maven, else the embedded."""
 
 import os
 import shutil
