@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from itertools import chain
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
@@ -53,7 +54,7 @@ async def _event_ids(settings: Settings) -> AsyncIterator[str]:
     try:
         partitions = sorted(consumer.assignment())
         ends = {p: end for p, end in (await consumer.end_offsets(partitions)).items() if end > 0}
-        polled = {}
+        polled: dict[Any, Any] = {}
         # Until a poll comes back empty, too: the ends that the embedded broker tells are short of its last batch.
         while polled or [p for p, end in ends.items() if await consumer.position(p) < end]:
             polled = await consumer.getmany(timeout_ms=1000)
