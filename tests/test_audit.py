@@ -84,8 +84,8 @@ def test_the_audit_holds_on_an_empty_database(database: Database) -> None:
         ("UPDATE change_log SET version = 9 WHERE command_id = '2'", {VERSIONS}),
         ("UPDATE change_log SET after = after + 1 WHERE command_id = '1'", {VERSIONS}),
         ("INSERT INTO change_log SELECT 'acme', "
-         "(SELECT level_id FROM levels WHERE sku = 'A' AND warehouse_id = 'w1'), v, 'damaged', d, CASE d WHEN 1 THEN 1 ELSE 0 END, 1 "
-         "FROM (VALUES (4, 1), (5, -1)) AS t (v, d)", {VERSIONS}),
+         "(SELECT level_id FROM levels WHERE sku = 'A' AND warehouse_id = 'w1'), v, 'damaged', d, "
+         "CASE d WHEN 1 THEN 1 ELSE 0 END, 1 FROM (VALUES (4, 1), (5, -1)) AS t (v, d)", {VERSIONS}),
         ("UPDATE warehouses SET allow_negative = false", {NEGATIVES}),
         ("UPDATE levels SET available = -1, damaged = available + damaged + 1 WHERE sku = 'B'", {SUMS, NEGATIVES}),
         ("DELETE FROM commands WHERE command_id = '1'", {COMMANDS}),
