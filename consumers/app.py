@@ -31,6 +31,8 @@ ROLES: Final = (*_ATTACH, "relay", "scheduler")
 """What a worker can do. One process can do any of it, and any number of processes the same."""
 
 _RELAY_BATCH_BYTES: Final = 512 * 1024
+_LARGEST_MESSAGE_BYTES: Final = 2 * 1024 * 1024
+"""Twice what a topic takes by default: a dead letter is larger than its original by the headers of its origin."""
 
 
 async def run_worker(settings: Settings, roles: Sequence[str]) -> None:
@@ -77,6 +79,7 @@ async def _worker(settings: Settings, stopping: "asyncio.Future[None]") -> Async
         acks="all",
         enable_idempotence=settings.kafka_idempotence,
         max_batch_size=_RELAY_BATCH_BYTES,
+        max_request_size=_LARGEST_MESSAGE_BYTES,
     )
     database = connections.database(settings)
     objects = connections.object_store(settings)

@@ -36,7 +36,7 @@ def reader(models: Mapping[str, type[M]]) -> Callable[[Record], Received[M]]:
 def read_event(record: Record, models: Mapping[str, type[M]]) -> Received[M]:
     """Read a record as one of the events in `models` (by CloudEvents type).
 
-    A record with the header `ce_specversion` is in binary mode, any other in structured mode.
+    A record with a `ce_*` header is in binary mode, any other in structured mode.
 
     Raises:
         Invalid: UNKNOWN_TYPE; INVALID_MESSAGE, saying which field is wrong and why.

@@ -3,6 +3,7 @@
 import logging
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from consumers.cloudevents import Record
 from pipeline.errors import Invalid
@@ -30,7 +31,7 @@ class DeadLetters:
         self._in_a_row = 0
 
     async def send(self, record: Record, reason: Invalid, *, consumer: str, attempts: int) -> None:
-        """Write one record; returns when the broker has it.
+        """Write one record; returns when the broker has it. One that is too large is written without its value.
 
         Raises:
             TooManyDeadLetters: the cap is reached; the record was not written and must not be acknowledged.
@@ -52,5 +53,9 @@ class DeadLetters:
             DeadLetterHeader.ATTEMPTS: str(attempts),
         }
         headers = [*record.headers, *((name.value, text.encode()) for name, text in origin.items())]
-        await self._producer.send_and_wait(self._topic, value=record.value, key=record.key, headers=headers)
+        try:
+            await self._producer.send_and_wait(self._topic, value=record.value, key=record.key, headers=headers)
+        except MessageSizeTooLargeError:
+            # With its origin it is larger than the topic takes. The headers say where the record itself still is.
+            await self._producer.send_and_wait(self._topic, value=None, key=record.key, headers=headers)
         log.warning("dead letter from %s/%d/%d: %s", record.topic, record.partition, record.offset, reason)

@@ -19,6 +19,8 @@ UNASSIGNED: Final = "unassigned"
 
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:=+@-]*$"
 PRINTABLE_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
+NAME_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
+"""Printable, without blanks (the no-break space too) at its edges: uploads strip those from what people type."""
 
 
 def _nfc(text: str) -> str:
@@ -43,11 +45,13 @@ SkuField = Annotated[
     StringConstraints(
         min_length=1,
         max_length=MAX_SKU_LENGTH,
-        pattern=r"^[^\x00-\x20\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f])?$",
+        pattern=NAME_PATTERN,
     ),
     AfterValidator(_nfc),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=PRINTABLE_PATTERN)]
-LocationName = Annotated[Text, AfterValidator(_nfc)]
+LocationName = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=NAME_PATTERN), AfterValidator(_nfc)
+]
 Quantity = Annotated[int, Field(strict=True, ge=0, le=MAX_QUANTITY)]
 PositiveQuantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]

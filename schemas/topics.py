@@ -50,13 +50,17 @@ class TopicSpec:
     partitions: int
     retention: timedelta
     compacted: bool = False
+    max_message_bytes: int | None = None
     payloads: tuple[tuple[str, type[BaseModel]], ...] = ()
 
     def config(self) -> dict[str, str]:
         """The topic's settings as Kafka names them."""
         retention_ms = str(int(self.retention.total_seconds() * 1000))
         policy = "compact" if self.compacted else "delete"
-        return {"cleanup.policy": policy, "retention.ms": retention_ms}
+        config = {"cleanup.policy": policy, "retention.ms": retention_ms}
+        if self.max_message_bytes is not None:
+            config["max.message.bytes"] = str(self.max_message_bytes)
+        return config
 
 
 _WEEK: Final = timedelta(days=7)
@@ -153,6 +157,7 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
             "Messages that cannot be processed: the original bytes, and headers that say whence and why.",
             3,
             timedelta(days=30),
+            max_message_bytes=2 * 1024 * 1024,  # an original of the usual 1 MiB, and its origin
         ),
     )
 }

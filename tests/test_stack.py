@@ -55,12 +55,24 @@ def s3(endpoints: Endpoints) -> Any:
 
 
 def servers_of(pid: int) -> list[psutil.Process]:
+    """The processes below `pid`, without those that were there before these tests."""
     running = []
     for child in psutil.Process(pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if child.status() != psutil.STATUS_ZOMBIE:
+            if child.status() != psutil.STATUS_ZOMBIE and child not in _before:
                 running.append(child)
     return running
+
+
+_before: list[psutil.Process] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_what_these_tests_start() -> Iterator[None]:
+    """The servers that other tests of the run use are not looked at here."""
+    _before[:] = psutil.Process().children(recursive=True)
+    yield
+    _before.clear()
 
 
 def wait_until_gone(processes: list[psutil.Process], seconds: float = 15) -> list[psutil.Process]:

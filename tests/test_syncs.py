@@ -1,6 +1,7 @@
 """Syncs on the real store, chunk by chunk: what becomes of every row, of the levels, and of the job."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -502,3 +503,22 @@ def test_chunks_and_commands_on_the_same_skus_at_the_same_time(desk: Desk) -> No
             future.result(timeout=60)
     assert [desk.counts(sync_id)[0] for sync_id in syncs] == ["success", "success"]
     assert sum(entry[4] is not None for entry in change_log(desk.database)) == 20 * 60
+
+
+# Plans ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statistics", ["none", "of one row"])
+def test_a_first_large_file_is_fast_before_the_server_has_statistics(desk: Desk, statistics: str) -> None:
+    """A look-up by the whole key takes microseconds; by the account alone, 15,000 rows would take most of a minute."""
+    skus = [f"P{n:05d}" for n in range(15_000)]
+    apply_commands([order(f"new-{sku}", "product.upsert", sku=sku) for sku in skus], desk.database)
+    if statistics == "of one row":
+        apply_commands([stock("x", "add", 1)], desk.database)
+        desk.ask("ANALYZE levels")
+    sync_id = desk.request(desk.put("sku,quantity\n" + "".join(f"{sku},5\n" for sku in skus)))
+    [chunk] = desk.chunks(sync_id)
+    began = time.monotonic()
+    desk.apply(sync_id, chunk)
+    assert time.monotonic() - began < 15
+    assert desk.counts(sync_id)[:2] == ("success", 15_000)

@@ -81,6 +81,8 @@ class ObjectStore(Server):
             "-s3.allowDeleteBucketNotEmpty=false",
             "-filer.disableDirListing",
             "-volume.preStopSeconds=0",
+            # by default as many files of 128 MB as the disk has room for, full or not: too few for many small buckets
+            "-volume.max=10000",
         ]
 
     def _internal_keys(self) -> dict[str, str]:

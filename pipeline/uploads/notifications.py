@@ -11,12 +11,12 @@ from schemas.errors import ErrorCode
 from schemas.jobs import RequestSync, sync_id_of_object
 from schemas.uploads import KEY_LAYOUT, S3Notification
 
-_KEY: Final = re.compile(r"^([^/]+)/([^/]+)/[^/]+\.csv$", re.IGNORECASE)
+_KEY: Final = re.compile(r"([^/]+)/([^/]+)/[^/]+\.csv", re.IGNORECASE)
 
 
 def is_upload_key(key: str) -> bool:
     """Whether an object key has the layout of an upload."""
-    return _KEY.match(key) is not None
+    return _KEY.fullmatch(key) is not None
 
 
 def sync_request_for(bucket: str, key: str, etag: str) -> RequestSync:
@@ -25,7 +25,7 @@ def sync_request_for(bucket: str, key: str, etag: str) -> RequestSync:
     Raises:
         Invalid: UPLOAD_KEY_LAYOUT, the key does not name an account and a warehouse.
     """
-    layout = _KEY.match(key)
+    layout = _KEY.fullmatch(key)
     if layout is None:
         raise Invalid(ErrorCode.UPLOAD_KEY_LAYOUT, f"found {key}, expected {KEY_LAYOUT}")
     try:
