@@ -1,6 +1,7 @@
 """The composition root: builds a worker from settings and runs its roles until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -44,6 +45,7 @@ async def run_worker(settings: Settings, roles: Sequence[str]) -> None:
     """
     if unknown := set(roles) - set(ROLES):
         raise ValueError(f"unknown role {', '.join(sorted(unknown))}; the roles are {', '.join(ROLES)}")
+    _spare_the_garbage_collector()
     stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def stop() -> None:
@@ -64,6 +66,15 @@ async def run_worker(settings: Settings, roles: Sequence[str]) -> None:
             await asyncio.wait([stopping], timeout=pause)
             pause = min(pause * 2, 15)
     stopping.result()
+
+
+def _spare_the_garbage_collector() -> None:
+    """A batch is tens of thousands of objects without a cycle; for them the collector would walk through all modules
+    again and again: nearly half of a worker's time. What is loaded now stays; the rest is looked at less often.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from aiokafka import ConsumerRecord
@@ -82,10 +83,14 @@ def fault_words(error: ValidationError) -> str:
 
 def event_headers(event_type: str, event_id: str) -> Headers:
     """The headers of an event in binary mode."""
+    return [("ce_id", event_id.encode()), *_headers_of_type(event_type)]
+
+
+@cache
+def _headers_of_type(event_type: str) -> Headers:
     return [
         ("ce_specversion", SPEC_VERSION.encode()),
         ("ce_type", event_type.encode()),
         ("ce_source", SOURCE.encode()),
-        ("ce_id", event_id.encode()),
         ("content-type", JSON_CONTENT_TYPE.encode()),
     ]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -84,8 +84,7 @@ class PendingBatch:
         return self.change_count + self.result_count + len(self.messages)
 
 
-@dataclass(frozen=True)
-class Publishable:
+class Publishable(NamedTuple):
     """A message as the relay sends it. `id` is the CloudEvents id: a repeat of the message has the same."""
 
     topic: Topic
