@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.stack import EmbeddedStack, Endpoints, StackError
-from infra.stack.containers import ContainerKafka, docker_available
+from infra.stack.containers import ContainerKafka, ContainerPostgres, ContainerS3, docker_available
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,18 @@ class TestStack:
 
 @contextmanager
 def running_stack(data_dir: Path) -> Iterator[TestStack]:
-    """PostgreSQL and S3 as embedded servers, and the first Kafka that can be had.
+    """With Docker all three servers in containers; else PostgreSQL and S3 embedded, and the first Kafka that can be had.
 
     ONHAND_TEST_KAFKA is `docker`, `apache`, `embedded`, or the host:port of a broker whose topics may be written.
     """
     wanted = os.environ.get("ONHAND_TEST_KAFKA", "")
     if ":" in wanted:
         with EmbeddedStack(data_dir, broker=False) as endpoints:
-            yield _with_kafka(endpoints, wanted, f"Kafka at {wanted} (ONHAND_TEST_KAFKA)")
+            endpoints = replace(endpoints, kafka_bootstrap_servers=wanted, kafka_idempotence=True)
+            yield TestStack(endpoints, f"Kafka at {wanted} (ONHAND_TEST_KAFKA)")
     elif wanted == "docker" or (not wanted and docker_available()):
-        with EmbeddedStack(data_dir, broker=False) as endpoints, _container() as address:
-            yield _with_kafka(endpoints, address, "Apache Kafka in Docker")
+        with _containers() as endpoints:
+            yield TestStack(endpoints, "Apache Kafka in Docker, with PostgreSQL and RustFS")
     elif wanted == "apache" or (not wanted and shutil.which("mvn") and shutil.which("java")):
         with _apache_or_embedded(data_dir, must=bool(wanted)) as stack:
             yield stack
@@ -42,17 +43,20 @@ def running_stack(data_dir: Path) -> Iterator[TestStack]:
             yield TestStack(endpoints, "embedded Tansu")
 
 
-def _with_kafka(endpoints: Endpoints, address: str, broker: str) -> TestStack:
-    return TestStack(replace(endpoints, kafka_bootstrap_servers=address, kafka_idempotence=True), broker)
-
-
 @contextmanager
-def _container() -> Iterator[str]:
-    kafka = ContainerKafka()
+def _containers() -> Iterator[Endpoints]:
+    postgres, s3, kafka = ContainerPostgres(), ContainerS3(), ContainerKafka()
     try:
-        yield kafka.start()
+        yield Endpoints(
+            database_url=postgres.start(),
+            kafka_bootstrap_servers=kafka.start(),
+            s3_endpoint_url=s3.start(),
+            s3_access_key_id=s3.access_key_id,
+            s3_secret_access_key=s3.secret_access_key,
+        )
     finally:
-        kafka.stop()
+        for container in (kafka, s3, postgres):
+            container.stop()
 
 
 @contextmanager
