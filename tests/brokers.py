@@ -23,15 +23,15 @@ class TestStack:
 
 @contextmanager
 def running_stack(data_dir: Path) -> Iterator[TestStack]:
-    """With Docker all three servers in containers; else PostgreSQL and S3 embedded, and the first Kafka that can be had.
+    """With Docker all three servers in containers; else PostgreSQL and S3 embedded, and the first Kafka there is.
 
     ONHAND_TEST_KAFKA is `docker`, `apache`, `embedded`, or the host:port of a broker whose topics may be written.
     """
     wanted = os.environ.get("ONHAND_TEST_KAFKA", "")
     if ":" in wanted:
         with EmbeddedStack(data_dir, broker=False) as endpoints:
-            endpoints = replace(endpoints, kafka_bootstrap_servers=wanted, kafka_idempotence=True)
-            yield TestStack(endpoints, f"Kafka at {wanted} (ONHAND_TEST_KAFKA)")
+            with_kafka = replace(endpoints, kafka_bootstrap_servers=wanted, kafka_idempotence=True)
+            yield TestStack(with_kafka, f"Kafka at {wanted} (ONHAND_TEST_KAFKA)")
     elif wanted == "docker" or (not wanted and docker_available()):
         with _containers() as endpoints:
             yield TestStack(endpoints, "Apache Kafka in Docker, with PostgreSQL and RustFS")
