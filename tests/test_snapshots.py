@@ -370,3 +370,18 @@ def test_abort_of_an_unknown_job_is_invalid(database: Database) -> None:
         abort_snapshot(AbortSnapshot(account_id="acme", snapshot_id=uuid4(), reason="x"), database)
 
     assert raised.value.code is ErrorCode.UNKNOWN_SNAPSHOT
+
+
+def test_a_bug_ends_the_job_and_is_told(
+    stocked: Database, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug() -> None:
+        raise RuntimeError("a bug")
+
+    before_piece(monkeypatch, 1, bug)
+    request = wanted()
+    with pytest.raises(RuntimeError):
+        run(request, stocked, objects)
+    job = jobs.find(stocked, request.account_id, request.snapshot_id)
+    assert job is not None
+    assert (job.status, job.error_code) == ("error", ErrorCode.MESSAGE_NOT_PROCESSABLE)

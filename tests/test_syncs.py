@@ -505,6 +505,16 @@ def test_chunks_and_commands_on_the_same_skus_at_the_same_time(desk: Desk) -> No
     assert sum(entry[4] is not None for entry in change_log(desk.database)) == 20 * 60
 
 
+def test_a_bug_in_planning_ends_the_job_and_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("pipeline.syncs.plan.split", bug)
+    with pytest.raises(RuntimeError):
+        desk.request(desk.put("sku,quantity\nA,1\n"))
+    assert desk.ask("SELECT status, error_code FROM sync_jobs") == [("error", "MESSAGE_NOT_PROCESSABLE")]
+
+
 # Plans ----------------------------------------------------------------------------------------------------------------
 
 

@@ -44,6 +44,11 @@ def request_snapshot(
             _write(job, database, objects, connection, bucket=bucket, link_seconds=link_seconds)
         except Invalid as error:
             jobs.fail(database, job, _failure(error))
+        except TryLater:
+            raise
+        except Exception as bug:  # the message becomes a dead letter, and its job must not wait for ever
+            jobs.fail(database, job, Invalid(ErrorCode.MESSAGE_NOT_PROCESSABLE, repr(bug)))
+            raise
 
 
 def abort_snapshot(request: AbortSnapshot, database: Database) -> None:

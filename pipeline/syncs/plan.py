@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline.errors import Invalid
+from pipeline.errors import Invalid, TryLater
 from pipeline.objects import ObjectStore
 from pipeline.store import syncs as store
 from pipeline.store.database import Database
@@ -52,6 +52,11 @@ def request_sync(request: RequestSync, planner: Planner) -> None:
     except Invalid as reason:
         _fail(key, reason, planner.database)
         return
+    except TryLater:
+        raise
+    except Exception as bug:  # the message becomes a dead letter, and its job must not wait for ever
+        _fail(key, Invalid(ErrorCode.MESSAGE_NOT_PROCESSABLE, repr(bug)), planner.database)
+        raise
     with planner.database.transaction() as connection:
         job = store.lock_job(connection, key)
         if job is not None and job.status.status is SyncState.PLANNING:
