@@ -5,8 +5,8 @@ the request that it belongs to; then nothing is known of the job yet, and the or
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -14,7 +14,9 @@ from pydantic import BaseModel
 from consumers.cloudevents import Record, reader
 from consumers.subscription import subscribe
 from consumers.worker import Worker
-from pipeline.errors import Invalid
+from pipeline.errors import Invalid, TryLater
+
+log = logging.getLogger(__name__)
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -27,10 +29,15 @@ def attach_aborts(
 
     async def receive(records: Sequence[Record]) -> None:
         for record in records:
-            # What is invalid here, the ordered lane will answer.
-            with suppress(Invalid):
+            try:
                 event = read(record)
                 if isinstance(event.data, kind):
                     await asyncio.to_thread(abort, event.data)
+            except TryLater:
+                raise
+            except Invalid:
+                continue  # the ordered lane will answer it
+            except Exception:
+                log.exception("an abort cannot be processed at once; the ordered lane will say what is wrong with it")
 
     subscribe(worker.broker, topic, receive, max_records=100, stop=worker.stop, group=f"{topic}.aborts")

@@ -96,7 +96,7 @@ async def _worker(settings: Settings, stopping: "asyncio.Future[None]") -> Async
     objects = connections.object_store(settings)
     dead_letters = DeadLetters(producer, f"{settings.kafka_topic_prefix}{Topic.DEAD_LETTERS}", settings.dead_letter_cap)
     broker = KafkaBroker(
-        settings.kafka_bootstrap_servers,
+        settings.kafka_bootstrap_servers.split(","),
         apply_types=False,
         logger=logging.getLogger("faststream"),
         log_level=logging.DEBUG,

@@ -42,35 +42,39 @@ class Inbox(Generic[T]):
             TryLater, KafkaError: nothing of the last step was done; give the same records again.
         """
         events: list[tuple[Record, T]] = []
-        for record in records:
+        refused: dict[int, Invalid] = {}
+        for number, record in enumerate(records):
             try:
                 events.append((record, self._read(record)))
-            except Invalid as reason:
-                await self._set_aside(record, reason)
-        if events:
-            await self._process(events)
+            except Invalid as error:
+                refused[number] = error
+        failed = await self._process(events) if events else {}
+        for number, record in enumerate(records):
+            if reason := refused.get(number) or failed.get((record.partition, record.offset)):
+                await self._dead_letters.send(record, reason, consumer=self._consumer, attempts=1)
+            else:
+                self._dead_letters.saw_good_message()
 
-    async def _process(self, events: Sequence[tuple[Record, T]]) -> None:
+    async def _process(self, events: Sequence[tuple[Record, T]]) -> dict[tuple[int, int], Invalid]:
+        """Have all handled; those that cannot be, by partition and offset."""
         try:
             await self._handle([event for _, event in events])
         except (TryLater, KafkaError):
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not stop a partition; it is logged and set aside
+            if len(events) == 1:
+                record = events[0][0]
+                return {(record.partition, record.offset): self._reason(error)}
             # One of them cannot be processed: alone, each shows whether it is the one.
-            if len(events) > 1:
-                log.warning("a batch of %d failed (%r); taking them one by one", len(events), error)
-                for event in events:
-                    await self._process([event])
-            else:
-                await self._set_aside(events[0][0], self._reason(error))
-        else:
-            self._dead_letters.saw_good_message()
+            log.warning("a batch of %d failed (%r); taking them one by one", len(events), error)
+            failed: dict[tuple[int, int], Invalid] = {}
+            for event in events:
+                failed |= await self._process([event])
+            return failed
+        return {}
 
     def _reason(self, error: Exception) -> Invalid:
         if isinstance(error, Invalid):
             return error
         log.error("a message cannot be processed", exc_info=error)
         return Invalid(ErrorCode.MESSAGE_NOT_PROCESSABLE, repr(error)[:500])
-
-    async def _set_aside(self, record: Record, reason: Invalid) -> None:
-        await self._dead_letters.send(record, reason, consumer=self._consumer, attempts=1)

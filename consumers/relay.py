@@ -6,6 +6,7 @@ forgetting publishes again: events come at least once, in order per level, and a
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -107,7 +108,16 @@ class Relay:
         return full
 
     async def _send(self, batches: Sequence[PartitionBatch]) -> None:
-        acknowledged = [
-            await self._producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches
-        ]
-        await asyncio.gather(*acknowledged)
+        by_place: defaultdict[tuple[str, int], list[BatchBuilder]] = defaultdict(list)
+        for place, batch in batches:
+            by_place[place].append(batch)
+        sent = await asyncio.gather(*(self._send_in_order(*item) for item in by_place.items()), return_exceptions=True)
+        for outcome in sent:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _send_in_order(self, place: tuple[str, int], batches: Sequence[BatchBuilder]) -> None:
+        """Each request of a partition only when the one before it is acknowledged: one that fails is not overtaken."""
+        topic, partition = place
+        for batch in batches:
+            await (await self._producer.send_batch(batch, topic, partition=partition))

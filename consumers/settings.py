@@ -9,7 +9,7 @@ from schemas.topics import DEFAULT_PREFIX
 class Settings(BaseSettings):
     """Where the servers are, and the limits that an operator may change. Immutable once read."""
 
-    model_config = SettingsConfigDict(env_prefix="ONHAND_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ONHAND_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr = Field(description="PostgreSQL 18 or newer, as postgresql://user:password@host:port/name.")
     kafka_bootstrap_servers: str = Field(description="Kafka brokers, host:port, several with commas.")

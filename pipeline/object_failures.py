@@ -17,6 +17,9 @@ _PASSING: Final = {
     "RequestTimeout",
     "OperationAborted",
     "ConditionalRequestConflict",
+    "ExpiredToken",  # the credentials are renewed, or an operator renews them
+    "InvalidToken",
+    "RequestTimeTooSkewed",
     "NoSuchUpload",  # a lifecycle rule or another process took the unfinished upload away
 }
 
@@ -33,6 +36,15 @@ def failures(bucket: str, key: str | None = None) -> Iterator[None]:
         raise _meaning(error, bucket, key, name) from error
     except (BotoCoreError, HTTPError) as error:
         raise TryLater(f"{name}: {error}") from error
+
+
+@contextmanager
+def own_bucket() -> Iterator[None]:
+    """For a bucket that is onhand's own: what it refuses is the operator's to mend, no fault of the work."""
+    try:
+        yield
+    except Invalid as error:
+        raise TryLater(str(error)) from error
 
 
 def _meaning(error: ClientError, bucket: str, key: str | None, name: str) -> Exception:

@@ -73,7 +73,6 @@ class InventoryCommand(Command):
     sku: SkuField
     location_id: LocationIdField | None = None
     reason: Text | None = None
-    note: Text | None = None
 
 
 class AddInventory(InventoryCommand):

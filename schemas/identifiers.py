@@ -2,7 +2,6 @@
 
 import unicodedata
 from typing import Annotated, Final, NewType
-from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -32,12 +31,12 @@ AccountId = NewType("AccountId", str)
 WarehouseId = NewType("WarehouseId", str)
 LocationId = NewType("LocationId", str)
 Sku = NewType("Sku", str)
-CommandId = NewType("CommandId", str)
-SyncId = NewType("SyncId", UUID)
-SnapshotId = NewType("SnapshotId", UUID)
 
 _Id = StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN)
-AccountIdField = Annotated[AccountId, _Id]
+# Keys and event ids begin with the account id and a colon.
+AccountIdField = Annotated[
+    AccountId, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN.replace(":", ""))
+]
 WarehouseIdField = Annotated[WarehouseId, _Id]
 LocationIdField = Annotated[LocationId, _Id]
 SkuField = Annotated[

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from schemas.errors import ErrorCode
 from schemas.events import Fact
@@ -85,7 +85,8 @@ class SyncStatus(Fact):
 class RequestSnapshot(Request):
     """Export an account's stock, or one warehouse's.
 
-    `has_inventory`: only SKUs with stock; `updated_from`: only SKUs that changed since then.
+    `has_inventory`: only SKUs with stock; `updated_from`: only SKUs that changed since then. A change counts
+    from the beginning of its transaction: who chains snapshots goes back a minute before the last one's `taken_at`.
     """
 
     TYPE = "snapshot.request"
@@ -93,7 +94,7 @@ class RequestSnapshot(Request):
     snapshot_id: UUID
     warehouse_id: WarehouseIdField | None = None
     has_inventory: bool = False
-    updated_from: datetime | None = None
+    updated_from: AwareDatetime | None = None
 
 
 class AbortSnapshot(Request):

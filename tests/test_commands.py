@@ -1,9 +1,11 @@
 """Commands on the real store: what a batch does to levels, ledger and results."""
 
+import psycopg
 import pytest
 
 from pipeline.commands.handler import apply_commands
 from pipeline.commands.received import ReceivedCommand
+from pipeline.errors import TryLater
 from pipeline.store.database import Database
 from schemas.commands import COMMANDS
 from schemas.errors import ErrorCode
@@ -128,3 +130,37 @@ def test_skus_that_differ_by_unicode_form_are_one(shop: Database) -> None:
     apply_commands([order("p", "product.upsert", sku="Cafe\u0301")], shop)
     apply_commands([stock("1", "add", 2, sku="Caf\u00e9")], shop)
     assert levels(shop) == {("w1", "Caf\u00e9", "unassigned"): (2, 1)}
+
+
+def test_a_true_repeat_is_a_duplicate_even_beside_a_false_one(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5)], shop)
+    apply_commands([stock("1", "add", 6), stock("1", "add", 5)], shop)
+    assert [answer["status"] for answer in outbox_results(shop)] == ["rejected", "duplicate"]
+
+
+def test_an_upsert_without_a_name_keeps_the_name_within_a_batch_too(shop: Database) -> None:
+    apply_commands(
+        [
+            order("n", "product.upsert", sku="N", name="Nail"),
+            order("m", "product.upsert", sku="N", warehouse_ids=["w1"]),
+        ],
+        shop,
+    )
+    with shop.transaction() as connection:
+        rows = connection.execute("SELECT name, warehouse_ids FROM products WHERE sku = 'N'").fetchall()
+    assert rows == [("Nail", ["w1"])]
+
+
+def test_the_fingerprint_of_an_order_leaves_out_what_it_does_not_say() -> None:
+    assert stock("1", "add", 5).body_hash == stock("1", "add", 5, reason=None).body_hash
+    assert stock("1", "add", 5).body_hash != stock("1", "add", 5, reason="received").body_hash
+
+
+def test_a_server_that_is_not_ready_is_for_later_and_wrong_data_is_not(shop: Database) -> None:
+    with pytest.raises(TryLater, match="read-only"), shop.transaction() as connection:
+        connection.execute("SET TRANSACTION READ ONLY")
+        connection.execute("DELETE FROM commands")
+    with pytest.raises(TryLater, match="onhand db upgrade"), shop.transaction() as connection:
+        connection.execute("SELECT * FROM a_table_of_the_next_version")
+    with pytest.raises(psycopg.DataError), shop.transaction() as connection:
+        connection.execute("SELECT 1 / 0")

@@ -282,9 +282,9 @@ def test_lost_worker_is_replaced(stocked: Database, objects: ObjectStore, monkey
     request = wanted()
 
     def lose() -> None:
-        raise LookupError("lost")
+        raise TryLater("lost")
 
-    with monkeypatch.context() as patched, pytest.raises(LookupError, match="lost"):
+    with monkeypatch.context() as patched, pytest.raises(TryLater, match="lost"):
         before_piece(patched, 3, lose)
         run(request, stocked, objects)
     assert list(objects.list(BUCKET, f"acme/all/{request.snapshot_id}")) == []

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID, uuid4
 
 import pytest
@@ -37,12 +37,14 @@ def desk(database: Database, store: ObjectStore, settings: Settings) -> Iterator
 
 
 @contextmanager
-def web_file(content: bytes, *, meanwhile: Callable[[], object] | None = None) -> Iterator[str]:
-    """A file on a web server; `meanwhile` is called once, before its last byte is sent."""
+def web_file(*versions: bytes, meanwhile: Callable[[], object] | None = None) -> Iterator[str]:
+    """A file on a web server, a version for each request; `meanwhile` is called once, before its last byte is sent."""
     todo = [meanwhile] if meanwhile else []
+    left = list(versions)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            content = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -55,7 +57,7 @@ def web_file(content: bytes, *, meanwhile: Callable[[], object] | None = None) -
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -391,9 +393,9 @@ def test_two_workers_that_plan_the_same_request_do_not_hinder_each_other(desk: D
     """After a rebalance two workers have the same request: the slower must not undo the faster one's plan."""
     desk.limit_web(allow_private=True)
     desk.chunk_bytes = 400
-    sync_id, faster = uuid4(), desk.put(MANY)
-    slower = MANY.replace("S1,2,", "S1,9,").encode()  # the file has changed in between
-    with web_file(slower, meanwhile=lambda: desk.request(faster, sync_id=sync_id)) as url:
+    sync_id = uuid4()
+    slower, faster = MANY.replace("S1,2,", "S1,9,").encode(), MANY.encode()  # the file has changed in between
+    with web_file(slower, faster, meanwhile=lambda: desk.request(url, sync_id=sync_id)) as url:
         desk.request(url, sync_id=sync_id)
     desk.apply_all(sync_id)
     assert desk.counts(sync_id) == ("success", 120, 120, 0, 0)
@@ -503,6 +505,33 @@ def test_chunks_and_commands_on_the_same_skus_at_the_same_time(desk: Desk) -> No
             future.result(timeout=60)
     assert [desk.counts(sync_id)[0] for sync_id in syncs] == ["success", "success"]
     assert sum(entry[4] is not None for entry in change_log(desk.database)) == 20 * 60
+
+
+def test_a_sync_that_failed_before_its_rows_can_be_asked_for_again(desk: Desk) -> None:
+    url = desk.put("sku,quantity\nA,5\n", key="acme/w9/stock.csv")
+    sync_id = desk.request(url, warehouse_id="w9")
+    assert desk.ask("SELECT status, error_code FROM sync_jobs") == [("error", "UNKNOWN_WAREHOUSE")]
+    apply_commands([order("w9", "warehouse.upsert", warehouse_id="w9", name="Nine")], desk.database)
+    desk.request(url, warehouse_id="w9", sync_id=sync_id)
+    desk.apply_all(sync_id)
+    assert desk.counts(sync_id) == ("success", 1, 1, 0, 0)
+    assert desk.ask("SELECT error_code, error FROM sync_jobs") == [(None, None)]
+
+
+def test_a_repeat_of_a_request_that_names_another_file_reads_the_first_one(desk: Desk) -> None:
+    sync_id = desk.request(desk.put("no header\n", key="acme/w1/1.csv"))
+    desk.put("sku,quantity\nA,1\n", key="acme/w1/1.csv")
+    desk.request(desk.put("sku,quantity\nA,2\n", key="acme/w1/2.csv"), sync_id=sync_id)
+    desk.apply_all(sync_id)
+    assert levels(desk.database)["w1", "A", "unassigned"] == (1, 1)
+
+
+def test_rows_without_a_sku_are_spread_over_the_chunks(desk: Desk) -> None:
+    desk.chunk_bytes = 100
+    sync_id = desk.request(desk.put("sku,quantity\n" + ",1\n" * 500))
+    assert max(n for (n,) in desk.ask("SELECT row_count FROM sync_chunks")) < 100
+    desk.apply_all(sync_id)
+    assert desk.counts(sync_id) == ("error", 500, 0, 500, 0)
 
 
 def test_a_bug_in_planning_ends_the_job_and_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

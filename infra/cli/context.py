@@ -75,7 +75,7 @@ def _settings_message(error: ValidationError) -> str:
     prefix = Settings.model_config.get("env_prefix", "")
     parts = []
     for problem in error.errors():
-        name = f"{prefix}{problem['loc'][0]}".upper()
+        name = f"{prefix}{problem['loc'][0] if problem['loc'] else '…'}".upper()
         parts.append(f"{name} is not set" if problem["type"] == "missing" else f"{name}: {problem['msg']}")
     return f"{'; '.join(parts)}. The README lists the settings; `onhand up` prints them for servers to try it on."
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import uuid4
 
 import typer
@@ -26,6 +26,9 @@ from schemas.states import ResultStatus
 from schemas.topics import Topic
 
 _MOST_BAD_LINES: Final = 20
+
+_Id: TypeAlias = tuple[str, str]
+"""Account and command id: ids are unique within an account only."""
 
 
 class _ShortForm(BaseModel):
@@ -93,7 +96,7 @@ async def _run(
     settings: Settings, file: str, account: str | None, timeout: float | None, *, as_json: bool
 ) -> tuple[int, list[ResultStatus]]:
     """How many were sent, and the statuses of the results, one for each id."""
-    ids: set[str] = set()
+    ids: set[_Id] = set()
     async with AsyncExitStack() as stack:
         # The place in the results is noted before the first command goes out, so that no result can be missed.
         results = (
@@ -114,17 +117,17 @@ async def _run(
         return len(ids), await _await_results(results, ids, timeout, bar, as_json=as_json)
 
 
-def _messages(file: str, account: str | None, ids: set[str]) -> Iterator[Message]:
+def _messages(file: str, account: str | None, ids: set[_Id]) -> Iterator[Message]:
     lines = _read(None if file == "-" else Path(file), account)
     for count, line in enumerate(lines):
         if isinstance(line, _BadLine):
             raise Failure(f"{'standard input' if file == '-' else file}, {line}\nCommands sent before it: {count}.")
-        ids.add(line.id)
+        ids.add((json.loads(line.data)["account_id"], line.id))
         yield line
 
 
 async def _await_results(
-    results: AIOKafkaConsumer, ids: set[str], timeout: float, bar: Progress, *, as_json: bool
+    results: AIOKafkaConsumer, ids: set[_Id], timeout: float, bar: Progress, *, as_json: bool
 ) -> list[ResultStatus]:
     missing, statuses = set(ids), list[ResultStatus]()
     task = bar.add_task("Waiting", total=len(ids))
@@ -134,12 +137,12 @@ async def _await_results(
             result
             for records in batches.values()
             for result in (shown(record)["data"] for record in records)
-            if isinstance(result, dict) and result.get("command_id") in missing
+            if isinstance(result, dict) and (result.get("account_id"), result.get("command_id")) in missing
         ]
         if not batches:
             break
         for result in found:
-            missing.discard(result["command_id"])
+            missing.discard((result["account_id"], result["command_id"]))
             statuses.append(ResultStatus(result["status"]))
             _print_result(result, as_json=as_json)
         bar.update(task, completed=len(statuses))

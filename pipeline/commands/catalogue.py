@@ -49,7 +49,11 @@ def _upsert_warehouses(connection: psycopg.Connection, received: list[ReceivedCo
 def _upsert_products(connection: psycopg.Connection, received: list[ReceivedCommand]) -> list[Outcome]:
     if not received:
         return []
-    last = {(r.command.account_id, r.command.sku): r.command for r in received if isinstance(r.command, UpsertProduct)}
+    last: dict[tuple[str, str], UpsertProduct] = {}
+    for command in (r.command for r in received if isinstance(r.command, UpsertProduct)):
+        before = last.get((command.account_id, command.sku))
+        name = command.name or (before.name if before else None)  # no name: the one it has, as across batches
+        last[command.account_id, command.sku] = command.model_copy(update={"name": name})
     store.upsert_products(connection, list(last.values()))
     return [delivery.applied() for delivery in received]
 

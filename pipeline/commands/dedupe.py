@@ -28,17 +28,16 @@ class Deliveries:
 
 def deduplicate(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> Deliveries:
     """Sort a batch. The same id with another body is answered with IDEMPOTENCY_MISMATCH and has no effect."""
-    first: dict[CommandKey, ReceivedCommand] = {}
     deliveries = Deliveries()
+    earlier = earlier_outcomes(connection, {delivery.key for delivery in received})
+    new: dict[CommandKey, ReceivedCommand] = {}
     for delivery in received:
-        twin = first.setdefault(delivery.key, delivery)
-        if twin.body_hash != delivery.body_hash:
-            deliveries.repeats.append(_mismatch(delivery))
-    earlier = earlier_outcomes(connection, first)
-    for key, delivery in first.items():
-        if outcome := earlier.get(key):
+        if outcome := earlier.get(delivery.key):
             deliveries.repeats.append(_answer(delivery, outcome))
-        elif isinstance(delivery.command, UpsertWarehouse | UpsertProduct | CreateLocation):
+        elif new.setdefault(delivery.key, delivery).body_hash != delivery.body_hash:
+            deliveries.repeats.append(_mismatch(delivery))
+    for delivery in new.values():
+        if isinstance(delivery.command, UpsertWarehouse | UpsertProduct | CreateLocation):
             deliveries.catalogue.append(delivery)
         else:
             deliveries.stock.append(delivery)

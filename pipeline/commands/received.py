@@ -24,8 +24,8 @@ class ReceivedCommand:
 
     @cached_property
     def body_hash(self) -> bytes:
-        """16 bytes that are the same for the same order, however its JSON was written."""
-        text = f"{self.command.TYPE}\n{self.command.model_dump_json()}"
+        """16 bytes that are the same for the same order, however its JSON was written and whatever fields come yet."""
+        text = f"{self.command.TYPE}\n{self.command.model_dump_json(exclude_defaults=True)}"
         return blake2b(text.encode(), digest_size=16).digest()
 
     def applied(self, levels: tuple[dict[str, object], ...] = ()) -> Outcome:

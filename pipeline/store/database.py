@@ -8,8 +8,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pipeline.errors import TryLater
 
-# Serialization failure, deadlock, lock not available, shutdown: the same work can succeed later.
-_PASSING = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}
+_FAULTS_OF_THE_WORK = ("22", "23")
+"""SQLSTATE classes of data exceptions and integrity violations. All others speak of the server."""
+_MISSING_SCHEMA = {"42P01", "42703"}
 
 
 class Database:
@@ -27,7 +28,8 @@ class Database:
         """One transaction: committed at the end of the block, rolled back when it raises.
 
         Raises:
-            TryLater: the server is away, or it broke the transaction for the sake of another one.
+            TryLater: the server is away, not ready (read-only, no schema), or broke the transaction for another one.
+            What is raised otherwise is the fault of the work itself.
         """
         self._pool.open()
         try:
@@ -35,10 +37,11 @@ class Database:
                 yield connection
         except PoolTimeout as error:
             raise TryLater(f"PostgreSQL does not answer: {error}") from error
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None or error.sqlstate in _PASSING or error.sqlstate.startswith(("08", "53")):
-                raise TryLater(f"PostgreSQL: {error}") from error
-            raise
+        except psycopg.DatabaseError as error:
+            if error.sqlstate is not None and error.sqlstate.startswith(_FAULTS_OF_THE_WORK):
+                raise
+            advice = " Has `onhand db upgrade` been run?" if error.sqlstate in _MISSING_SCHEMA else ""
+            raise TryLater(f"PostgreSQL: {error}{advice}") from error
 
     def close(self) -> None:
         """Close all connections."""

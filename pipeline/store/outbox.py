@@ -121,7 +121,7 @@ def messages_of(connection: psycopg.Connection, batches: Sequence[PendingBatch])
             yield Publishable(Topic.COMMAND_RESULTS, EventType.COMMAND_RESULT, event_id, key, data)
     for batch in batches:
         for number, m in enumerate(batch.messages):
-            event_id = f"{batch.batch_id}:{number}"
+            event_id = f"message:{batch.batch_id}:{number}"
             yield Publishable(Topic(m["topic"]), m["type"], event_id, m["key"], json.dumps(m["data"]))
 
 
@@ -131,7 +131,7 @@ def delete_batches(connection: psycopg.Connection, batches: Sequence[PendingBatc
 
 
 def publish_outbox(database: Database, send: Callable[[Sequence[Publishable]], None], max_messages: int) -> int:
-    """Publish the oldest batches; how many messages that were, 0 when nothing waits.
+    """Publish the oldest batches; how many batches that were, 0 when nothing waits.
 
     `send` returns when the broker has acknowledged all that it was given. When it raises, some of it may be published,
     and all of it will be published again.
@@ -142,4 +142,4 @@ def publish_outbox(database: Database, send: Callable[[Sequence[Publishable]], N
         if batches:
             send(messages)
             delete_batches(connection, batches)
-    return len(messages)
+    return len(batches)

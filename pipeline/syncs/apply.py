@@ -3,6 +3,7 @@
 import polars as pl
 
 from pipeline.errors import Invalid
+from pipeline.object_failures import own_bucket
 from pipeline.objects import ObjectStore
 from pipeline.store import chunks as chunk_store
 from pipeline.store import syncs as store
@@ -33,7 +34,9 @@ def apply_chunk(message: SyncChunk, database: Database, objects: ObjectStore, *,
             raise Invalid(ErrorCode.UNKNOWN_SYNC, f"sync {key.sync_id} has no chunk {message.chunk}")
         if chunk.chunk_status != "pending":
             return
-        rows = validate_rows(read_chunk(objects.download(work_bucket, chunk.object_key)))
+        with own_bucket():
+            content = objects.download(work_bucket, chunk.object_key)
+        rows = validate_rows(read_chunk(content))
         chunk_store.stage(connection, rows)
         if chunk.job_status == SyncState.ABORTED:
             counts = chunk_store.abort_staged(connection, key)

@@ -7,14 +7,15 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipeline.errors import Invalid, TryLater
+from pipeline.object_failures import own_bucket
 from pipeline.objects import ObjectStore
 from pipeline.store import syncs as store
 from pipeline.store.database import Database
-from pipeline.store.syncs import ChunkFile, Plan, SyncKey, chunk_prefix
+from pipeline.store.syncs import ChunkFile, LockedJob, Plan, SyncKey, chunk_prefix
 from pipeline.syncs.split import SplitFile, split
 from pipeline.uploads.source import Source, SourceLimits, open_source
 from schemas.errors import ErrorCode
-from schemas.jobs import AbortSync, RequestSync
+from schemas.jobs import AbortSync, RequestSync, SyncStatus
 from schemas.states import SyncState
 
 _STARTABLE = (SyncState.PENDING, SyncState.PLANNING)
@@ -35,19 +36,19 @@ class Planner:
 def request_sync(request: RequestSync, planner: Planner) -> None:
     """Plan a sync. A repeat of a request that was planned changes nothing; one that was cut off starts over.
 
-    A file or a request that is wrong ends the job in `error`, with a code.
+    A file or a request that is wrong ends the job in `error`, with a code; the same request again tries it again.
 
     Raises:
         TryLater: nothing was sent out; the same request can be given again.
     """
     key = SyncKey(request.account_id, request.sync_id)
-    etag = _start(request, planner.database)
-    if etag is None:
+    job = _start(request, planner.database)
+    if job is None:
         return
     # Another worker may be at the same request after a rebalance: each writes to a place of its own.
     prefix = f"{chunk_prefix(key)}{uuid4().hex}/"
     try:
-        with open_source(request.url, request.account_id, etag or None, planner.objects, planner.limits) as source:
+        with open_source(job.status.url, key.account_id, job.etag, planner.objects, planner.limits) as source:
             plan = _plan(prefix, source, planner)
     except Invalid as reason:
         _fail(key, reason, planner.database)
@@ -58,8 +59,8 @@ def request_sync(request: RequestSync, planner: Planner) -> None:
         _fail(key, Invalid(ErrorCode.MESSAGE_NOT_PROCESSABLE, repr(bug)), planner.database)
         raise
     with planner.database.transaction() as connection:
-        job = store.lock_job(connection, key)
-        if job is not None and job.status.status is SyncState.PLANNING:
+        planned = store.lock_job(connection, key)
+        if planned is not None and planned.status.status is SyncState.PLANNING:
             store.start_processing(connection, key, plan)
             return
     planner.objects.delete_prefix(planner.work_bucket, prefix)  # aborted meanwhile, or another worker was faster
@@ -80,19 +81,24 @@ def abort_sync(request: AbortSync, database: Database) -> None:
             store.abort_job(connection, request)
 
 
-def _start(request: RequestSync, database: Database) -> str | None:
-    """Move the job to PLANNING: the ETag to pin the file to, empty for none; None where nothing is to do."""
+def _start(request: RequestSync, database: Database) -> LockedJob | None:
+    """Move the job to PLANNING, as it was asked for first; None where nothing is to do."""
     key = SyncKey(request.account_id, request.sync_id)
     with database.transaction() as connection:
         store.create_job(connection, request)
         job = store.lock_job(connection, key)
-        if job is None or job.status.status not in _STARTABLE:
+        if job is None or not _can_start(job.status):
             return None
         store.start_planning(connection, key)
-        if not store.has_warehouse(connection, request.account_id, request.warehouse_id):
-            store.fail_job(connection, key, Invalid(ErrorCode.UNKNOWN_WAREHOUSE, request.warehouse_id))
+        if not store.has_warehouse(connection, request.account_id, job.status.warehouse_id):
+            store.fail_job(connection, key, Invalid(ErrorCode.UNKNOWN_WAREHOUSE, job.status.warehouse_id))
             return None
-        return job.etag or ""
+        return job
+
+
+def _can_start(job: SyncStatus) -> bool:
+    """Also a job that failed before any row was counted: what was wrong with its file may have been mended."""
+    return job.status in _STARTABLE or (job.status is SyncState.ERROR and job.total_count == 0)
 
 
 def _fail(key: SyncKey, reason: Invalid, database: Database) -> None:
@@ -118,6 +124,7 @@ def _upload(prefix: str, parts: SplitFile, planner: Planner) -> list[ChunkFile]:
     chunks = []
     for chunk, row_count in parts.row_counts.items():
         object_key = f"{prefix}{chunk:05d}.csv"
-        planner.objects.put_file(planner.work_bucket, object_key, parts.paths[chunk])
+        with own_bucket():
+            planner.objects.put_file(planner.work_bucket, object_key, parts.paths[chunk])
         chunks.append(ChunkFile(chunk, object_key, row_count))
     return chunks

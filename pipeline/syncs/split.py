@@ -65,10 +65,11 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _by_chunk(frame: pl.DataFrame, chunk_count: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The rows by chunk. SKUs that differ only by Unicode form count as one."""
+    """The rows by chunk. SKUs that differ only by Unicode form count as one; rows without a SKU go anywhere."""
     if frame.is_empty():
         return
-    chunk = pl.col("sku").str.normalize("NFC").hash() % chunk_count
+    sku = pl.col("sku").str.normalize("NFC")
+    chunk = pl.when(sku == "").then(pl.col("row").hash()).otherwise(sku.hash()) % chunk_count
     parts = frame.with_columns(chunk.alias("chunk")).partition_by("chunk", as_dict=True, include_key=False)
     for (number,), rows in parts.items():
         yield int(number), rows

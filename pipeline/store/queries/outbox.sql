@@ -33,7 +33,7 @@ COPY (
 
 -- name: results_of_batches
 -- The command results of some batches.
-SELECT c.command_id AS key, c.account_id || ':' || c.command_id AS id, row_to_json(event)::text AS data
+SELECT c.command_id AS key, c.account_id || ':result:' || c.command_id AS id, row_to_json(event)::text AS data
 FROM commands AS c
 CROSS JOIN LATERAL (SELECT c.account_id, c.command_id, c.type, c.status, c.code, c.message, c.levels) AS event
 WHERE c.batch_id = ANY(%(batch_ids)s)

@@ -14,8 +14,9 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 FOR UPDATE
 
 -- name: start_planning
--- The job is being planned.
-UPDATE sync_jobs SET status = 'planning', updated_at = clock_timestamp()
+-- The job is being planned, perhaps once more.
+UPDATE sync_jobs
+SET status = 'planning', error_code = NULL, error = NULL, finished_at = NULL, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: warehouse_slotting
