@@ -77,8 +77,10 @@ def database(database_url: str) -> Iterator[Database]:
 def environment(stack: TestStack, database_url: str) -> dict[str, str]:
     """The ONHAND_* variables of a worker on servers, database, buckets and topics of this test's own."""
     unique = uuid.uuid4().hex[:12]
+    kafka = stack.endpoints.kafka_bootstrap_servers
     return {
         **stack.endpoints.environ(),
+        "ONHAND_KAFKA_BOOTSTRAP_SERVERS": f"{kafka},{kafka}",  # a list, as of a cluster
         "ONHAND_DATABASE_URL": database_url,
         "ONHAND_KAFKA_TOPIC_PREFIX": f"t{unique}.",
         "ONHAND_S3_UPLOADS_BUCKET": f"uploads-{unique}",
