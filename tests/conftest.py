@@ -11,10 +11,13 @@ from psycopg import sql
 
 from consumers.connections import object_store
 from consumers.settings import Settings
+from pipeline.audit import audit
 from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
 from pipeline.store.migrate import upgrade
 from tests.brokers import TestStack, running_stack
+from tests.support.desk import Desk
+from tests.support.orders import fill_catalogue
 
 _stack: TestStack | None = None
 _TEMPLATE = "onhand_template"
@@ -123,3 +126,12 @@ def objects(stack: TestStack) -> ObjectStore:
 
 def _with_database(url: str, name: str) -> str:
     return url.rsplit("/", 1)[0] + f"/{name}"
+
+
+@pytest.fixture
+def desk(database: Database, store: ObjectStore, settings: Settings) -> Iterator[Desk]:
+    """A desk with a catalogue; whatever a test does there, the invariants hold afterwards."""
+    fill_catalogue(database, skus=60)
+    yield Desk.of(database, store, settings)
+    broken = [finding for finding in audit(database) if finding.broken]
+    assert not broken, broken
