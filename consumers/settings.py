@@ -12,13 +12,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ONHAND_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr = Field(description="PostgreSQL 18 or newer, as postgresql://user:password@host:port/name.")
-    kafka_bootstrap_servers: str = Field(description="Kafka brokers, host:port, several with commas.")
+    kafka_bootstrap_servers: str = Field(
+        pattern=r"^[^,\s]+:[0-9]+(,[^,\s]+:[0-9]+)*$", description="Kafka brokers, host:port, several with commas."
+    )
     kafka_topic_prefix: str = Field(DEFAULT_PREFIX, description="Put in front of every topic and consumer group.")
     kafka_replication_factor: PositiveInt = Field(1, description="Of the topics that `onhand topics apply` creates.")
     kafka_idempotence: bool = Field(
         True, description="Idempotent producers; the embedded broker cannot and turns it off."
     )
-    s3_endpoint_url: str | None = Field(None, description="S3-compatible store; empty for AWS.")
+    s3_endpoint_url: str | None = Field(
+        None, pattern=r"^https?://[^/\s]", description="S3-compatible store; empty for AWS."
+    )
     s3_region: str = Field("us-east-1", description="Region of the buckets.")
     s3_access_key_id: str | None = Field(None, description="Empty for the usual AWS credential chain.")
     s3_secret_access_key: SecretStr | None = Field(None, description="Belongs to the access key.")

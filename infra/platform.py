@@ -76,9 +76,10 @@ class Platform:
         return worker
 
     def check(self) -> None:
-        """StackError, with the end of its log, when a worker has died."""
+        """StackError, with the end of its log, when a server or a worker has died."""
+        self._stack.check()
         for worker in self._workers:
-            worker.wait_until_healthy(lambda: None, seconds=0, retry_on=())
+            worker.check()
 
     @property
     def objects(self) -> ObjectStore:

@@ -12,6 +12,8 @@ class Invalid(Exception):  # noqa: N818 - the two words are names of outcomes
 
     def __init__(self, code: ErrorCode, detail: str = "") -> None:
         """`detail` says which value was found, and where; the code brings the meaning and the hint."""
+        # What was found may hold anything; PostgreSQL stores no NUL, and a terminal should see no control character.
+        detail = "".join(c if c.isprintable() else "\ufffd" for c in detail)
         super().__init__(describe(code, detail))
         self.code = code
         self.detail = detail

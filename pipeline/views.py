@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from pipeline.store.database import Database
 from pipeline.store.statements import statements
+from schemas.errors import RowError
 from schemas.identifiers import AccountId, LocationId, Sku, WarehouseId
 from schemas.states import ItemStatus, SnapshotState, SyncState
 
@@ -87,10 +88,16 @@ def sync_errors(database: Database, account_id: AccountId, sync_id: UUID) -> dic
 def sync_items(
     database: Database, account_id: AccountId, sync_id: UUID, items: Items, *, limit: int | None = None
 ) -> Iterator[Row]:
-    """The rows of a sync in file order."""
+    """The rows of a sync in file order; each error of a row with its message."""
     asked = {"account_id": account_id, "sync_id": sync_id, "status": items.status, "code": items.code}
     start = {"sku": items.sku, "after_row": items.after}
-    return islice(_pages(database, "sync_items", asked | start, lambda last: {"after_row": last["row"]}), limit)
+    pages = _pages(database, "sync_items", asked | start, lambda last: {"after_row": last["row"]})
+    return (_with_messages(row) for row in islice(pages, limit))
+
+
+def _with_messages(row: Row) -> Row:
+    errors = [RowError.model_validate(error) for error in row["errors"] or ()]
+    return row | {"errors": [error.model_dump(mode="json") | {"message": error.message} for error in errors] or None}
 
 
 def snapshot_jobs(

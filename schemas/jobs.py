@@ -8,10 +8,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from schemas.errors import ErrorCode
 from schemas.events import Fact
-from schemas.identifiers import AccountIdField, Text, WarehouseIdField
+from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Text, WarehouseIdField
 from schemas.states import SnapshotState, SyncState
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=PRINTABLE_PATTERN)]
 
 
 class Request(BaseModel):

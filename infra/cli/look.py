@@ -70,7 +70,7 @@ def tail(
     ] = None,
     as_json: AsJson = False,  # noqa: ARG001 - every command takes it, and this one prints nothing else
 ) -> None:
-    """Print events as JSON, one a line. --account leaves out the events of other accounts."""
+    """Print events as JSON, one a line. --account leaves out the events of other accounts; a dead letter is of none."""
     asyncio.run(_tail(load_settings(), topic, account, limit, from_beginning=from_beginning))
 
 
@@ -82,7 +82,11 @@ async def _tail(
         async for record in consumer:
             event = shown(record)
             data = event["data"]
-            if account is not None and not (isinstance(data, dict) and data.get("account_id") == account):
+            if (
+                account is not None
+                and topic is not Topic.DEAD_LETTERS
+                and not (isinstance(data, dict) and data.get("account_id") == account)
+            ):
                 continue
             print_json(event)
             count += 1

@@ -1,6 +1,7 @@
 """Printing: tables for people, JSON Lines for programs, CSV for spreadsheets; progress and errors on standard error."""
 
 import csv
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -39,7 +40,11 @@ def print_note(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """One line of JSON; dates in ISO 8601."""
-    sys.stdout.write(to_json(value).decode() + "\n")
+    try:
+        line = to_json(value).decode()
+    except ValueError:  # a lone surrogate, which a dead letter may hold: shown as its escape
+        line = json.dumps(value, default=str)
+    sys.stdout.write(line + "\n")
 
 
 def print_line(text: str) -> None:

@@ -28,6 +28,7 @@ from infra.cli.output import (
     print_csv,
     print_json,
     print_line,
+    print_note,
     print_one,
     print_rows,
     progress,
@@ -86,6 +87,7 @@ def submit(
     if not wait:
         print_json({"sync_id": order.sync_id, "url": order.url}) if as_json else print_line(str(order.sync_id))
         return
+    print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
     with open_database(settings) as database:
         job = _follow(database, order.account_id, order.sync_id)
     print_one(job, as_json=as_json)

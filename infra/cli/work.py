@@ -33,6 +33,24 @@ class Role(StrEnum):
     ALL = "all"
 
 
+class _NotTooOften(logging.Filter):
+    """Lets each message of the Kafka client through once in ten seconds: without a broker it repeats itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        what = (record.name, str(record.msg))
+        if record.created < self._next.get(what, 0):
+            return False
+        self._next[what] = record.created + 10
+        return True
+
+
 class Kafka(StrEnum):
     """Which broker `up` starts."""
 
@@ -49,6 +67,8 @@ def worker(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)  # it tells of every group that it joins
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_NotTooOften())
     wanted = ROLES if not roles or Role.ALL in roles else tuple(roles)
     try:
         asyncio.run(run_worker(load_settings(), wanted))

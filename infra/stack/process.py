@@ -102,6 +102,10 @@ class ChildProcess:
                 self._fail_if_exited()  # what answered may have been somebody else on that port
                 return
 
+    def check(self) -> None:
+        """StackError, with the end of its log, when it is not running any more."""
+        self._fail_if_exited()
+
     def wait_until_done(self, *, seconds: float) -> None:
         """Wait for a program that ends by itself; StackError with the end of its log unless it exits with 0 in time."""
         if self._guard is None:

@@ -49,6 +49,11 @@ class Server(ABC):
             process.request_stop()
         return process
 
+    def check(self) -> None:
+        """StackError, with the end of its log, when one of its processes has died."""
+        for process in self._children:
+            process.check()
+
     def request_stop(self) -> None:
         """Ask all its processes to stop, and return at once."""
         self._stop_requested = True

@@ -66,6 +66,11 @@ class EmbeddedStack:
             kafka_idempotence=self._broker_kind != "embedded",
         )
 
+    def check(self) -> None:
+        """StackError, with the end of its log, when a server has died."""
+        for server in self._servers:
+            server.check()
+
     def stop(self) -> None:
         """Stop all servers in order and give the directory up.
 

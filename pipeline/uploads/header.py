@@ -11,6 +11,12 @@ from schemas.upload_rows import ALIASES, COLUMNS, REQUIRED_COLUMNS
 
 _DELIMITERS: Final = ",;\t|"
 _MAX_HEADER_BYTES: Final = 65536
+_KINDS: Final = {
+    b"\xff\xfe": ": this is UTF-16",
+    b"\xfe\xff": ": this is UTF-16",
+    b"\x1f\x8b": ": this is gzip",
+    b"PK": ": this is a zip archive or a spreadsheet",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,10 @@ def read_header(start: bytes) -> Header:
     try:
         text = line.decode("utf-8-sig").strip("\r\n")
     except UnicodeDecodeError as error:
-        raise Invalid(ErrorCode.FILE_NOT_CSV, f"byte {error.start + 1} of the first line is not UTF-8") from error
+        kind = _KINDS.get(start[:2], "")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"byte {error.start + 1} of the first line is not UTF-8{kind}") from error
+    if "\x00" in text:
+        raise Invalid(ErrorCode.FILE_NOT_CSV, "the first line has NUL bytes: is the file UTF-16?")
     delimiter = max(_DELIMITERS, key=text.count)
     found = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
     columns = tuple(_column(name) for name in found)
@@ -63,7 +72,11 @@ def _check(columns: tuple[str | None, ...], found: list[str]) -> None:
 
 
 def _warnings(columns: tuple[str | None, ...], found: list[str], delimiter: str) -> tuple[str, ...]:
-    ignored = [name or "(no name)" for name, column in zip(found, columns, strict=True) if column is None]
+    ignored = [
+        name.encode("unicode_escape").decode() if not name.isprintable() else name or "(no name)"
+        for name, column in zip(found, columns, strict=True)
+        if column is None
+    ]
     warnings = [f"ignored columns: {', '.join(ignored)[:200]}"] if ignored else []
     if delimiter != ",":
         warnings.append(f"fields are separated by {delimiter!r}")

@@ -63,7 +63,7 @@ def read_block(block: bytes, header: Header, first_row: int) -> tuple[pl.DataFra
         many blank records were left out. Blank records are not numbered.
 
     Raises:
-        Invalid: FILE_NOT_CSV, with the parser's words and the rows between which the trouble lies.
+        Invalid: FILE_NOT_CSV: quotes are the one thing that the parser cannot get over.
     """
     names = [column or f"ignored_{n}" for n, column in enumerate(header.columns)] + [OVERFLOW_COLUMN]
     first_line = header.delimiter.join(names).encode() + b"\n"
@@ -77,8 +77,10 @@ def read_block(block: bytes, header: Header, first_row: int) -> tuple[pl.DataFra
             empty_string_is_null=False,
         )
     except PolarsError as error:
-        words = str(error).splitlines()[0]
-        raise Invalid(ErrorCode.FILE_NOT_CSV, f"somewhere behind row {first_row - 1}: {words}") from error
+        place = f"row {first_row - 1}" if first_row > 1 else "the header"
+        raise Invalid(
+            ErrorCode.FILE_NOT_CSV, f"somewhere behind {place} a quote is not closed, or stands inside a field"
+        ) from error
     text = frame.select(pl.all().fill_null("").str.strip_chars(_BLANKS))
     data = text.filter(pl.any_horizontal(pl.all() != ""))
     absent = [pl.lit("").alias(column) for column in COLUMNS if column not in data.columns]

@@ -141,7 +141,7 @@ SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM broken), ARRAY(SELE
 
 -- name: published_changes
 -- 5. The changes that must be on the topic: all whose batch is not waiting any more.
-SELECT account_id || ':' || level_id || ':' || version AS id
+SELECT account_id || ':' || level_id || ':' || version AS id, max(recorded_at) AS recorded_at
 FROM change_log
 WHERE (%(account_id)s::text IS NULL OR account_id = %(account_id)s) AND batch_id NOT IN (SELECT batch_id FROM outbox)
 GROUP BY account_id, level_id, version
