@@ -326,3 +326,16 @@ def test_a_server_that_ignores_its_stop_signal_is_killed(tmp_path: Path) -> None
         time.sleep(0.05)
     process.stop()
     assert servers_of(os.getpid()) == []
+
+
+def test_a_server_that_dies_is_noticed(tmp_path: Path) -> None:
+    stack = EmbeddedStack(tmp_path / "data", broker=False)
+    with stack:
+        stack.check()
+        [postgres] = [p for p in servers_of(os.getpid()) if p.name() == "postgres" and p.parent().name() != "postgres"]
+        postgres.kill()
+        wait_until_gone([postgres])
+        with pytest.raises(StackError, match=r"postgres.*exited"):
+            for _ in range(50):  # the guard needs a moment to notice
+                stack.check()
+                time.sleep(0.1)

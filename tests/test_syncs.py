@@ -265,3 +265,12 @@ def test_a_file_above_the_limit_is_refused_wherever_it_lies(desk: Desk) -> None:
         assert refused(desk, url) == "FILE_TOO_LARGE"
     desk.limit_web(max_bytes=len(content))
     assert desk.job(desk.request(desk.put(content)))["status"] == "processing"
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["sku,quantity\nTEA,5\n".encode("utf-16-le"), b'sku,quantity\nTEA,4\n"x\0"y,1\n', b"sku,quantity,b\0d\nTEA,3,x\n"],
+)
+def test_nul_bytes_never_leave_a_job_unfinished(desk: Desk, content: bytes) -> None:
+    sync_id = desk.sync(content)
+    assert desk.job(sync_id)["finished_at"] is not None

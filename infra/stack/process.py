@@ -42,6 +42,7 @@ class ChildProcess:
     grace: float = 10.0
     _guard: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _stop_requested: bool = field(default=False, init=False)
+    _ends_by_itself: bool = field(default=False, init=False)
     # reentrant: a signal handler may stop what the same thread is starting
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
@@ -103,13 +104,15 @@ class ChildProcess:
                 return
 
     def check(self) -> None:
-        """StackError, with the end of its log, when it is not running any more."""
-        self._fail_if_exited()
+        """StackError, with the end of its log, when it is not running any more and was not one that ends by itself."""
+        if not self._ends_by_itself:
+            self._fail_if_exited()
 
     def wait_until_done(self, *, seconds: float) -> None:
         """Wait for a program that ends by itself; StackError with the end of its log unless it exits with 0 in time."""
         if self._guard is None:
             raise StackError(f"{self.name} was not started")
+        self._ends_by_itself = True
         try:
             code = self._guard.wait(seconds)
         except subprocess.TimeoutExpired:
