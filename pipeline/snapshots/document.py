@@ -7,6 +7,7 @@ from typing import Final, cast
 import psycopg
 
 from pipeline.errors import Invalid
+from pipeline.store.catalogue import warehouses
 from pipeline.store.statements import statements
 from schemas.errors import ErrorCode
 from schemas.jobs import SnapshotStatus
@@ -71,8 +72,7 @@ class Document:
     def _require_warehouse(self) -> None:
         if self._job.warehouse_id is None:
             return
-        row = self._connection.execute(statements(_FILE)["warehouse_exists"], self._parameters).fetchone()
-        if row != (True,):
+        if not warehouses(self._connection, [(self._job.account_id, self._job.warehouse_id)]):
             raise Invalid(ErrorCode.UNKNOWN_WAREHOUSE, f"warehouse_id {self._job.warehouse_id!r}")
 
     def _head(self) -> str:

@@ -95,12 +95,6 @@ def lock_job(connection: psycopg.Connection, key: SyncKey) -> LockedJob | None:
     return LockedJob(SyncStatus.model_validate(row), row["object_etag"])
 
 
-def has_warehouse(connection: psycopg.Connection, account_id: str, warehouse_id: str) -> bool:
-    """Whether the account has the warehouse."""
-    parameters = {"account_id": account_id, "warehouse_id": warehouse_id}
-    return connection.execute(_SQL["warehouse_slotting"], parameters).fetchone() is not None
-
-
 def start_planning(connection: psycopg.Connection, key: SyncKey) -> None:
     """Move a held job to PLANNING."""
     connection.execute(_SQL["start_planning"], key.parameters())

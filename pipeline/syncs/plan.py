@@ -10,6 +10,7 @@ from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
 from pipeline.objects import ObjectStore
 from pipeline.store import syncs as store
+from pipeline.store.catalogue import warehouses
 from pipeline.store.database import Database
 from pipeline.store.syncs import ChunkFile, LockedJob, Plan, SyncKey, chunk_prefix
 from pipeline.syncs.split import SplitFile, split
@@ -90,7 +91,7 @@ def _start(request: RequestSync, database: Database) -> LockedJob | None:
         if job is None or not _can_start(job.status):
             return None
         store.start_planning(connection, key)
-        if not store.has_warehouse(connection, request.account_id, job.status.warehouse_id):
+        if not warehouses(connection, [(request.account_id, job.status.warehouse_id)]):
             store.fail_job(connection, key, Invalid(ErrorCode.UNKNOWN_WAREHOUSE, job.status.warehouse_id))
             return None
         return job

@@ -47,10 +47,6 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 -- One writer for a document, until the transaction ends; a worker that is lost loses the lock with its connection.
 SELECT pg_try_advisory_xact_lock(hashtextextended(%(account_id)s || '/' || %(snapshot_id)s::text, 0));
 
--- name: warehouse_exists
--- Whether the account has the warehouse.
-SELECT EXISTS (SELECT FROM warehouses WHERE account_id = %(account_id)s AND warehouse_id = %(warehouse_id)s);
-
 -- name: taken_at
 -- The instant of the read: all that was committed before it is in the document.
 SELECT transaction_timestamp();

@@ -19,10 +19,6 @@ UPDATE sync_jobs
 SET status = 'planning', error_code = NULL, error = NULL, finished_at = NULL, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
--- name: warehouse_slotting
--- The slotting of the job's warehouse; no row where there is no such warehouse.
-SELECT slotting FROM warehouses WHERE account_id = %(account_id)s AND warehouse_id = %(warehouse_id)s
-
 -- name: insert_chunks
 -- The chunks of a planned job.
 INSERT INTO sync_chunks (account_id, sync_id, chunk, object_key, row_count)
