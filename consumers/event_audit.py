@@ -30,7 +30,7 @@ async def audit_events(settings: Settings, database: Database, account_id: str |
     last: dict[str, int] = {}
     faults: list[str] = []
     oldest = inf
-    async for event_id, published_at in _events(settings):
+    async for event_id, published_at in published_events(settings):
         oldest = min(oldest, published_at)
         if account_id is not None and not event_id.startswith(f"{account_id}:"):
             continue
@@ -46,7 +46,7 @@ async def audit_events(settings: Settings, database: Database, account_id: str |
     return Finding(5, name, total - older, len(faults), tuple(faults[:_EXAMPLES]))
 
 
-async def _events(settings: Settings) -> AsyncIterator[tuple[str, float]]:
+async def published_events(settings: Settings) -> AsyncIterator[tuple[str, float]]:
     """Id and time of publishing of all events that were on the topic at the start, in order per partition."""
     topic = f"{settings.kafka_topic_prefix}{Topic.CHANGES}"
     consumer = AIOKafkaConsumer(

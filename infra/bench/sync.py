@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psycopg
 
+from consumers.event_audit import published_events
+from consumers.settings import Settings
 from infra.bench.baseline import plain_sql_seconds
 from infra.bench.catalogue import ACCOUNT, WAREHOUSE, fill_catalogue, fill_levels, settle
 from infra.bench.machine import peak_rss_mb
-from infra.bench.topics import count_messages
 from infra.bench.uploads import write_upload
 from infra.platform import Platform
-from schemas.topics import Topic
 
 _BASELINE = "baseline"
 _LOOK_SECONDS = 0.1
@@ -35,7 +35,7 @@ def bench_sync(rows: int, data_dir: Path) -> dict[str, float]:
         with psycopg.connect(url, autocommit=True) as connection:
             settle(connection)
             seconds = _sync_seconds(platform, connection, upload)
-        events = asyncio.run(count_messages(platform.settings, Topic.CHANGES))
+        events = asyncio.run(_count_events(platform.settings))
         if events != rows:
             raise AssertionError(f"{events} events for {rows} changes")
         return {
@@ -66,3 +66,8 @@ def _is_done(connection: psycopg.Connection) -> bool:
     if row is not None and row[0] in ("error", "partial", "aborted"):
         raise AssertionError(f"the sync ended in {row[0]}: {row[1]}")
     return row is not None and row[0] == "success" and row[2] == 0
+
+
+async def _count_events(settings: Settings) -> int:
+    """Counted by reading the topic: a broker's end offsets need not be exact."""
+    return len([event async for event in published_events(settings)])
