@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from aiokafka import ConsumerRecord
 
 from consumers.event_audit import audit_events
 from consumers.settings import Settings
@@ -118,6 +120,11 @@ def answers(house: House, *command_ids: str) -> dict[str, list[dict[str, Any]]]:
     return eventually(found, f"results of {command_ids[:3]}…") or {}
 
 
+def changes_of(house: House, key: bytes) -> list[ConsumerRecord[bytes, bytes]]:
+    """The changes under a key that are on the topic now; results and changes are published side by side."""
+    return [record for record in house.kafka.read(Topic.CHANGES) if record.key == key]
+
+
 # Messages in, messages out --------------------------------------------------------------------------------------------
 
 
@@ -129,7 +136,8 @@ def test_commands_are_answered_and_their_changes_are_published(staffed: House) -
     found = answers(staffed, "a1", "a2", "a3")
     assert [(r["status"], r["code"]) for i in ("a1", "a2", "a3") for r in found[i]] == [
         ("applied", None), ("applied", None), ("rejected", "INSUFFICIENT_STOCK")]  # fmt: skip
-    records = [r for r in staffed.kafka.read(Topic.CHANGES) if r.key == b"acme:w1:A"]
+    records = eventually(lambda: found if len(found := changes_of(staffed, b"acme:w1:A")) >= 2 else None, "two changes")
+    assert records is not None
     changes = [json.loads(r.value) for r in records]
     assert [(c["version"], c["command_id"], c["changes"][0]["after"]) for c in changes] == [(1, "a1", 5), (2, "a2", 3)]
     headers = dict(records[0].headers)
@@ -199,15 +207,19 @@ def test_a_sync_that_is_requested_by_message_can_be_aborted_on_its_way(staffed: 
     )
     url = f"s3://{staffed.settings.s3_uploads_bucket}/acme/requested/not-an-upload"
     request = {"account_id": "acme", "sync_id": sync_id, "warehouse_id": "w1", "url": url}
-    staffed.kafka.send_event(Topic.SYNCS, "q1", "sync.request", request)
-    planned = "SELECT 1 FROM sync_jobs WHERE sync_id = %s AND status = 'processing'"
-    eventually(lambda: staffed.desk.ask(planned, sync_id), "the planned sync")
-    staffed.kafka.send_event(
-        Topic.SYNCS, "q2", "sync.abort", {"account_id": "acme", "sync_id": sync_id, "reason": "wrong file"}
-    )
+    with psycopg.connect(staffed.environ["ONHAND_DATABASE_URL"]) as writer:
+        writer.execute("LOCK TABLE levels IN SHARE ROW EXCLUSIVE MODE")  # the first chunk waits here, the others behind
+        staffed.kafka.send_event(Topic.SYNCS, "q1", "sync.request", request)
+        planned = "SELECT 1 FROM sync_jobs WHERE sync_id = %s AND status = 'processing'"
+        eventually(lambda: staffed.desk.ask(planned, sync_id), "the planned sync")
+        staffed.kafka.send_event(
+            Topic.SYNCS, "q2", "sync.abort", {"account_id": "acme", "sync_id": sync_id, "reason": "wrong file"}
+        )
+        heard = "SELECT 1 FROM sync_jobs WHERE sync_id = %s AND abort_reason = 'wrong file'"
+        eventually(lambda: staffed.desk.ask(heard, sync_id), "the abort")
     job = eventually(lambda: _finished(staffed, sync_id), "the end of the sync")
     assert job is not None
-    assert job["status"] == "aborted", "the abort came too late: give the sync more chunks"
+    assert job["status"] == "aborted"
     assert job["total_count"] == 2 * (MANY_SKUS - 1) == job["success_count"] + job["aborted_count"]
     assert job["aborted_count"] > 0
 
