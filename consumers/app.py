@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -14,9 +15,11 @@ from faststream.kafka import KafkaBroker
 
 from consumers import commands, connections, snapshots, sync_chunks, syncs, uploads
 from consumers.dead_letters import DeadLetters
+from consumers.due import DueSchedules
 from consumers.poller import Poller
 from consumers.relay import Relay
 from consumers.settings import Settings
+from consumers.upkeep import Upkeep
 from consumers.worker import Worker
 from schemas.topics import Topic
 
@@ -31,7 +34,6 @@ _ATTACH: Final[dict[str, tuple[Callable[[Worker], None], ...]]] = {
 ROLES: Final = (*_ATTACH, "relay", "scheduler")
 """What a worker can do. One process can do any of it, and any number of processes the same."""
 
-_RELAY_BATCH_BYTES: Final = 512 * 1024
 _LARGEST_MESSAGE_BYTES: Final = 2 * 1024 * 1024
 """Twice what a topic takes by default: a dead letter is larger than its original by the headers of its origin."""
 
@@ -85,13 +87,7 @@ async def _worker(settings: Settings, stopping: "asyncio.Future[None]") -> Async
         if not stopping.done():
             stopping.set_exception(reason)
 
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        acks="all",
-        enable_idempotence=settings.kafka_idempotence,
-        max_batch_size=_RELAY_BATCH_BYTES,
-        max_request_size=_LARGEST_MESSAGE_BYTES,
-    )
+    producer = _new_producer(settings)
     database = connections.database(settings)
     objects = connections.object_store(settings)
     dead_letters = DeadLetters(producer, f"{settings.kafka_topic_prefix}{Topic.DEAD_LETTERS}", settings.dead_letter_cap)
@@ -108,6 +104,15 @@ async def _worker(settings: Settings, stopping: "asyncio.Future[None]") -> Async
         await broker.stop()
         await producer.stop()
         database.close()
+
+
+def _new_producer(settings: Settings) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        acks="all",
+        enable_idempotence=settings.kafka_idempotence,
+        max_request_size=_LARGEST_MESSAGE_BYTES,
+    )
 
 
 async def _run_roles(worker: Worker, roles: Sequence[str], stopping: "asyncio.Future[None]") -> None:
@@ -133,7 +138,11 @@ def _loops(worker: Worker, roles: Sequence[str]) -> list[tuple[str, Coroutine[An
     """The roles that are no subscribers."""
     loops: list[tuple[str, Coroutine[Any, Any, None]]] = []
     if "relay" in roles:
-        loops.append(("relay", Relay(worker.database, worker.producer, worker.settings.kafka_topic_prefix).run()))
-    if "scheduler" in roles and worker.settings.uploads_poll_seconds:
-        loops.append(("scheduler", Poller(worker).run()))
+        new_producer = partial(_new_producer, worker.settings)
+        loops.append(("relay", Relay(worker.database, new_producer, worker.settings.kafka_topic_prefix).run()))
+    if "scheduler" in roles:
+        loops.append(("due schedules", DueSchedules(worker.database).run()))
+        loops.append(("upkeep", Upkeep(worker.database, worker.settings).run()))
+        if worker.settings.uploads_poll_seconds:
+            loops.append(("poller", Poller(worker).run()))
     return loops

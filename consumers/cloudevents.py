@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from aiokafka import ConsumerRecord
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import Invalid
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION, Attributes, StructuredEvent
+from schemas.commands import read_json
 from schemas.errors import ErrorCode
 
 M = TypeVar("M", bound=BaseModel)
@@ -19,10 +19,12 @@ Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 Headers: TypeAlias = list[tuple[str, bytes]]
 
 _PREFIX = "ce_"
+_PREFIX_LENGTH = len(_PREFIX)
+_MOST_FAULTS = 5_000
+_FAULTS_OF_THE_WHOLE = ("missing", "value_error")
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[M]):
+class Received(NamedTuple, Generic[M]):
     """An event that keeps its contract."""
 
     id: str
@@ -43,15 +45,14 @@ def read_event(record: Record, models: Mapping[str, type[M]]) -> Received[M]:
         Invalid: UNKNOWN_TYPE; INVALID_MESSAGE, saying which field is wrong and why.
     """
     try:
-        headers = {key.removeprefix(_PREFIX): value for key, value in record.headers if key.startswith(_PREFIX)}
-        if headers:
-            attributes = Attributes.model_validate({name: _text(name, value) for name, value in headers.items()})
-            data = _model(attributes.type, models).model_validate_json(record.value or b"")
+        if headers := _attributes(record):
+            attributes = Attributes.model_validate(headers)
+            data = read_json(_model(attributes.type, models), record.value or b"")
         else:
             event = StructuredEvent.model_validate_json(record.value or b"")
             attributes = event
             # The data goes through JSON once more: a model is stricter with Python values (a UUID must not be text).
-            data = _model(event.type, models).model_validate_json(json.dumps(event.data))
+            data = read_json(_model(event.type, models), json.dumps(event.data))
     except ValidationError as error:
         raise Invalid(ErrorCode.INVALID_MESSAGE, fault_words(error)) from error
     except (ValueError, RecursionError) as error:  # lone surrogates, nested too deep
@@ -59,12 +60,17 @@ def read_event(record: Record, models: Mapping[str, type[M]]) -> Received[M]:
     return Received(attributes.id, data)
 
 
-def _text(name: str, value: bytes | None) -> str:
-    """An attribute's value. Kafka headers may be null: that is an empty one."""
-    try:
-        return (value or b"").decode()
-    except UnicodeDecodeError as error:
-        raise Invalid(ErrorCode.INVALID_MESSAGE, f"{name}: not UTF-8, found {value!r:.80}") from error
+def _attributes(record: Record) -> dict[str, str]:
+    """The attributes that stand in headers. A Kafka header may be null: that is an empty one."""
+    found = {}
+    for key, value in record.headers:
+        if key.startswith(_PREFIX):
+            name = key[_PREFIX_LENGTH:]
+            try:
+                found[name] = value.decode() if value else ""
+            except UnicodeDecodeError as error:
+                raise Invalid(ErrorCode.INVALID_MESSAGE, f"{name[:80]}: not UTF-8, found {value!r:.80}") from error
+    return found
 
 
 def _model(event_type: str, models: Mapping[str, type[M]]) -> type[M]:
@@ -74,11 +80,19 @@ def _model(event_type: str, models: Mapping[str, type[M]]) -> type[M]:
     return model
 
 
-def fault_words(error: ValidationError) -> str:
-    """The first three faults, each with its field, the reason and the value."""
-    faults: list[Any] = error.errors(include_url=False, include_context=False)
-    told = (f"{'.'.join(map(str, f['loc'])) or 'body'}: {f['msg']}, found {str(f['input'])[:60]!r}" for f in faults[:3])
-    return "; ".join(told)
+def fault_words(error: ValidationError, most: int = 3) -> str:
+    """The first faults, each with its field (`lines[0].quantity`), the reason and the value that was found."""
+    if error.error_count() > _MOST_FAULTS:  # to read them out takes seconds
+        return f"{error.error_count()} faults"
+    return "; ".join(map(_fault, error.errors(include_url=False, include_context=False)[:most]))
+
+
+def _fault(fault: Any) -> str:
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in fault["loc"])
+    words = f"{field.removeprefix('.') or 'body'}: {fault['msg'].removeprefix('Value error, ')}"
+    if fault["type"] in _FAULTS_OF_THE_WHOLE and isinstance(fault["input"], dict):
+        return words  # what was found is all that stands around the field
+    return f"{words}, found {str(fault['input'])[:60]!r}"
 
 
 def event_headers(event_type: str, event_id: str) -> Headers:

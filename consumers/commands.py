@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 
-from consumers.cloudevents import Received, reader
+from consumers.cloudevents import Received, Record, read_event
 from consumers.inbox import Inbox
 from consumers.subscription import subscribe
 from consumers.worker import Worker
 from pipeline.commands.handler import apply_commands
 from pipeline.commands.received import ReceivedCommand
-from schemas.commands import COMMANDS, AnyCommand
+from pipeline.errors import Invalid
+from schemas.commands import COMMANDS
+from schemas.commands.base import RESERVED_IDS, Command
+from schemas.errors import ErrorCode
 from schemas.topics import Topic
 
 
@@ -17,15 +20,28 @@ def attach(worker: Worker) -> None:
     """Let this worker take part in carrying out commands."""
     topic = worker.topic(Topic.COMMANDS)
 
-    async def handle(events: Sequence[Received[AnyCommand]]) -> None:
+    async def handle(events: Sequence[Received[Command]]) -> None:
         received = [ReceivedCommand(event.id, event.data) for event in events]
         await asyncio.to_thread(apply_commands, received, worker.database)
 
-    inbox = Inbox(topic, reader(COMMANDS), handle, worker.dead_letters)
-    subscribe(
-        worker.broker,
-        topic,
-        inbox.receive,
-        max_records=worker.settings.command_batch_size,
-        stop=worker.stop,
-    )
+    inbox = Inbox(topic, read_command, handle, worker.dead_letters)
+    for _ in range(worker.settings.command_consumers):
+        subscribe(
+            worker.broker,
+            topic,
+            inbox.receive,
+            max_records=worker.settings.command_batch_size,
+            stop=worker.stop,
+        )
+
+
+def read_command(record: Record) -> Received[Command]:
+    """Read a record as a command.
+
+    Raises:
+        Invalid: as `read_event`; also INVALID_MESSAGE where the id is one of onhand's own.
+    """
+    received = read_event(record, COMMANDS)
+    if received.id.startswith(RESERVED_IDS):
+        raise Invalid(ErrorCode.INVALID_MESSAGE, f"id: begins with {RESERVED_IDS!r}, which is onhand's own")
+    return received

@@ -6,23 +6,22 @@ forgetting publishes again: events come at least once, in order per level, and a
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, TypeAlias
-from zlib import crc32
+from typing import Final
 
 import psycopg
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from consumers.cloudevents import event_headers
+from consumers.packing import Limits, Requests, pack
 from pipeline.errors import TryLater
 from pipeline.store.database import Database
 from pipeline.store.outbox import CHANNEL, Publishable, publish_outbox
-from schemas.topics import TOPICS
+from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +32,16 @@ _WAKE_UP_SECONDS: Final = 5.0
 _LAST_STEP_SECONDS: Final = 5.0
 """How long a relay that is stopped waits for the broker to acknowledge what was sent."""
 
-PartitionBatch: TypeAlias = tuple[tuple[str, int], BatchBuilder]
-"""Topic and partition, and the records for it."""
-
 
 class Relay:
     """Publishes the outbox of one database."""
 
-    def __init__(self, database: Database, producer: AIOKafkaProducer, topic_prefix: str) -> None:
-        """`producer` decides how much goes into one request (`max_batch_size`)."""
+    def __init__(self, database: Database, new_producer: Callable[[], AIOKafkaProducer], topic_prefix: str) -> None:
+        """A producer that has failed is replaced: what the broker refused is missing in its sequence for ever."""
         self._database = database
-        self._producer = producer
+        self._new_producer = new_producer
         self._prefix = topic_prefix
+        self._limits = Limits()
         self._sending: Future[None] | None = None
 
     async def run(self) -> None:
@@ -52,17 +49,31 @@ class Relay:
         pause = 0.2
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._database.url, autocommit=True) as listener:
-                    await listener.execute(f"LISTEN {CHANNEL}")  # first listen, then look: nothing falls between
+                async with self._producer() as producer, self._listener() as listener:
                     pause = 0.2
-                    await self._publish_and_listen(listener)
+                    await self._publish_and_listen(producer, listener)
             except (psycopg.OperationalError, TryLater, KafkaError) as error:
                 log.warning("relay: %s; trying again in %s s", str(error).strip() or repr(error), pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 15)
 
-    async def _publish_and_listen(self, listener: psycopg.AsyncConnection) -> None:
-        send = partial(self._send_from_thread, asyncio.get_running_loop())
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        producer = self._new_producer()
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            await producer.stop()
+
+    @asynccontextmanager
+    async def _listener(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        async with await psycopg.AsyncConnection.connect(self._database.url, autocommit=True) as listener:
+            await listener.execute(f"LISTEN {CHANNEL}")  # first listen, then look: nothing falls between
+            yield listener
+
+    async def _publish_and_listen(self, producer: AIOKafkaProducer, listener: psycopg.AsyncConnection) -> None:
+        send = partial(self._send_from_thread, asyncio.get_running_loop(), producer)
         while True:
             while await self._publish(send):
                 pass
@@ -81,43 +92,26 @@ class Relay:
             await asyncio.gather(step, return_exceptions=True)
             raise
 
-    def _send_from_thread(self, loop: asyncio.AbstractEventLoop, messages: Sequence[Publishable]) -> None:
-        self._sending = asyncio.run_coroutine_threadsafe(self._send(self._batches(messages)), loop)
+    def _send_from_thread(
+        self, loop: asyncio.AbstractEventLoop, producer: AIOKafkaProducer, messages: Sequence[Publishable]
+    ) -> None:
+        requests = pack(messages, self._prefix, self._limits)
+        self._sending = asyncio.run_coroutine_threadsafe(self._send(producer, requests), loop)
         self._sending.result()
 
-    def _batches(self, messages: Sequence[Publishable]) -> list[PartitionBatch]:
-        """The messages as whole requests, in order for each partition.
-
-        The partition of a key is its CRC-32, as in librdkafka's partitioner `consistent`: C code, where aiokafka's own
-        partitioner would cost more than all the rest.
-        """
-        full: list[PartitionBatch] = []
-        open_batches: dict[tuple[str, int], BatchBuilder] = {}
-        for message in messages:
-            topic = f"{self._prefix}{message.topic}"
-            key = message.key.encode()
-            place = (topic, crc32(key) % TOPICS[message.topic].partitions)
-            value, headers = message.data.encode(), event_headers(message.type, message.id)
-            batch = open_batches.get(place)
-            if batch is None or batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                batch = self._producer.create_batch()
-                if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                    raise ValueError(f"a message of {len(value)} bytes does not fit into a request: {message.id}")
-                open_batches[place] = batch
-                full.append((place, batch))
-        return full
-
-    async def _send(self, batches: Sequence[PartitionBatch]) -> None:
-        by_place: defaultdict[tuple[str, int], list[BatchBuilder]] = defaultdict(list)
-        for place, batch in batches:
-            by_place[place].append(batch)
-        sent = await asyncio.gather(*(self._send_in_order(*item) for item in by_place.items()), return_exceptions=True)
-        for outcome in sent:
+    async def _send(self, producer: AIOKafkaProducer, requests: Requests) -> None:
+        partitions = (self._send_in_order(producer, *place, batches) for place, batches in requests.items())
+        for outcome in await asyncio.gather(*partitions, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def _send_in_order(self, place: tuple[str, int], batches: Sequence[BatchBuilder]) -> None:
+    async def _send_in_order(
+        self, producer: AIOKafkaProducer, topic: Topic, partition: int, requests: Sequence[BatchBuilder]
+    ) -> None:
         """Each request of a partition only when the one before it is acknowledged: one that fails is not overtaken."""
-        topic, partition = place
-        for batch in batches:
-            await (await self._producer.send_batch(batch, topic, partition=partition))
+        for request in requests:
+            try:
+                await (await producer.send_batch(request, f"{self._prefix}{topic}", partition=partition))
+            except MessageSizeTooLargeError:
+                self._limits.refused(topic, request)  # and all is packed and published again
+                raise

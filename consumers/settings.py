@@ -43,6 +43,16 @@ class Settings(BaseSettings):
     )
     chunk_bytes: PositiveInt = Field(1_000_000, description="Aimed size of one chunk of a sync, in bytes of CSV.")
     command_batch_size: PositiveInt = Field(2_000, description="Most commands in one transaction.")
+    command_consumers: PositiveInt = Field(
+        2, description="Consumers of commands in one worker: while one waits for PostgreSQL, another works."
+    )
     dead_letter_cap: PositiveInt = Field(
         1_000, description="Dead letters in a row, with no good message between, after which a worker stops."
     )
+    log_retention_months: PositiveInt | None = Field(
+        None, description="How many full months of the change log are kept beside the present one; empty for ever."
+    )
+    command_retention_days: PositiveInt = Field(
+        30, description="How long an id of a command is remembered, so that a repeat is known as one, in days."
+    )
+    upkeep_seconds: float = Field(60.0, gt=0, description="How often the scheduler looks for housekeeping to do.")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 import schemas
 from schemas.cloudevents import JSON_CONTENT_TYPE, STRUCTURED_CONTENT_TYPE, Attributes
@@ -70,7 +71,17 @@ def _payloads(spec: TopicSpec) -> Iterator[tuple[str, type[BaseModel]]]:
 
 def _schema(name: str, model: type[BaseModel], *, written_by_us: bool) -> Json:
     """What we read is described as we check it, what we write as it looks: there every field is always present."""
-    schema = model.model_json_schema(mode="serialization" if written_by_us else "validation")
+    mode: JsonSchemaMode = "serialization" if written_by_us else "validation"
+    lines_form = getattr(model, "LINES_FORM", None)
+    schema = (
+        model.model_json_schema(mode=mode)
+        if lines_form is None
+        else {
+            "title": model.__name__,
+            "description": f"{inspect.getdoc(model)} With `lines`: several of them, all or none.",
+            **TypeAdapter[Any](model | lines_form).json_schema(mode=mode),
+        }
+    )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:onhand:{name}",

@@ -14,7 +14,6 @@ from consumers.topics import apply_topics
 from infra.stack import EmbeddedStack
 from infra.stack.process import ChildProcess
 from pipeline.objects import ObjectStore
-from pipeline.store import migrate
 
 KafkaKind = Literal["embedded", "apache"]
 
@@ -93,6 +92,8 @@ class Platform:
 
     def _prepare(self) -> None:
         settings = self.settings
+        from pipeline.store import migrate  # noqa: PLC0415 - Alembic is slow to import
+
         migrate.upgrade(settings.database_url.get_secret_value())
         asyncio.run(apply_topics(settings))
         for bucket in (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket):

@@ -9,6 +9,7 @@ from pipeline.store.statements import statements
 _PROOFS: Final = (
     (1, "ledger_sums", "the change log adds up to every level and state"),
     (1, "versions", "versions count 1..n without a gap or a jump"),
+    (1, "incoming", "what is incoming is what schedules and transfers have yet to bring"),
     (2, "negatives", "no state is below zero where that is not allowed"),
     (3, "commands", "each command took effect as its one result says"),
     (4, "sync_rows", "each row of an ended sync has one status, and the counts add up"),
@@ -34,6 +35,7 @@ def audit(database: Database, account_id: str | None = None) -> list[Finding]:
     findings = []
     with database.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        connection.execute(sql["stand_still"])
         for invariant, statement, name in _PROOFS:
             row = connection.execute(sql[statement], {"account_id": account_id}).fetchone()
             assert row is not None  # noqa: S101 - an aggregate gives one row

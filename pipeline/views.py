@@ -1,27 +1,26 @@
-"""Reading: what an account may see of its levels, ledger, syncs and snapshots. Every query asks for one account only.
+"""Reading: what an account may see of its levels, syncs and snapshots. Every query asks for one account only.
 
-Rows are plain dictionaries of the statements' columns in `queries/views.sql`. Long answers are iterators that fetch a
-page at a time by key, each in a transaction of its own, so that a slow reader holds no snapshot of the database. A
-`limit` of None means all.
+Rows are plain dictionaries of the statements' columns in `queries/views.sql`. A `limit` of None means all.
+`pipeline/history.py` has the change log, `pipeline/listings.py` the catalogue.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import dict_row
 
 from pipeline.store.database import Database
+from pipeline.store.pages import Order, pages
 from pipeline.store.statements import statements
 from schemas.errors import RowError
-from schemas.identifiers import AccountId, LocationId, Sku, WarehouseId
+from schemas.identifiers import AccountId, LocationId, LotId, Sku, WarehouseId
 from schemas.states import ItemStatus, SnapshotState, SyncState
 
 Row = dict[str, Any]
 
-_PAGE: Final = 1_000
+_BY_PLACE: Final = Order({"warehouse_id": "", "sku": "", "location_id": "", "lot_id": ""})
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Stock:
     warehouse_id: WarehouseId | None = None
     sku: Sku | None = None
     location_id: LocationId | None = None
+    lot_id: LotId | None = None
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,10 @@ class Items:
 
 
 def levels(database: Database, account_id: AccountId, stock: Stock, *, limit: int | None = None) -> Iterator[Row]:
-    """The account's levels by warehouse, SKU and location, in units."""
-    key = ("warehouse_id", "sku", "location_id")
-    asked = {"account_id": account_id, **asdict(stock)} | {f"after_{name}": "" for name in key}
-    rows = _pages(database, "levels", asked, lambda last: {f"after_{name}": last[name] for name in key})
-    return islice(rows, limit)
-
-
-def change_log(database: Database, account_id: AccountId, stock: Stock, *, limit: int | None = None) -> Iterator[Row]:
-    """The account's ledger, newest first: one row for each state that a change touched, in units."""
-    place = ("batch_id", "level_id", "version", "state")
-    asked = {"account_id": account_id, **asdict(stock)} | {f"before_{name}": None for name in place}
-    rows = _pages(database, "change_log", asked, lambda last: {f"before_{name}": last[name] for name in place})
-    hidden = ("batch_id", "level_id")
-    return islice(({name: row[name] for name in row if name not in hidden} for row in rows), limit)
+    """The account's levels by warehouse, SKU, location and lot, in units. `lot_id` None: the product has no lots."""
+    asked = {"account_id": account_id, **asdict(stock)}
+    rows = pages(database, statements("views")["levels"], asked, _BY_PLACE, limit=limit)
+    return (row | {"lot_id": row["lot_id"] or None} for row in rows)
 
 
 def sync_jobs(
@@ -89,10 +79,10 @@ def sync_items(
     database: Database, account_id: AccountId, sync_id: UUID, items: Items, *, limit: int | None = None
 ) -> Iterator[Row]:
     """The rows of a sync in file order; each error of a row with its message."""
-    asked = {"account_id": account_id, "sync_id": sync_id, "status": items.status, "code": items.code}
-    start = {"sku": items.sku, "after_row": items.after}
-    pages = _pages(database, "sync_items", asked | start, lambda last: {"after_row": last["row"]})
-    return (_with_messages(row) for row in islice(pages, limit))
+    asked = {"account_id": account_id, "sync_id": sync_id, **asdict(items)}
+    order = Order({"row": items.after})
+    rows = pages(database, statements("views")["sync_items"], asked, order, limit=limit)
+    return map(_with_messages, rows)
 
 
 def _with_messages(row: Row) -> Row:
@@ -117,18 +107,6 @@ def snapshot_job(database: Database, account_id: AccountId, snapshot_id: UUID) -
     """One snapshot; None where the account has no such snapshot."""
     asked = {"account_id": account_id, "snapshot_id": snapshot_id, "warehouse_id": None, "status": None, "limit": 1}
     return next(iter(_fetch(database, "snapshot_jobs", asked)), None)
-
-
-def _pages(
-    database: Database, name: str, parameters: Mapping[str, Any], go_on: Callable[[Row], dict[str, Any]]
-) -> Iterator[Row]:
-    asked = dict(parameters) | {"limit": _PAGE}
-    while True:
-        rows = _fetch(database, name, asked)
-        yield from rows
-        if len(rows) < _PAGE:
-            return
-        asked |= go_on(rows[-1])
 
 
 def _fetch(database: Database, name: str, parameters: Mapping[str, Any]) -> list[Row]:

@@ -26,6 +26,8 @@ class EventType(StrEnum):
 
     LEVEL_CHANGED = "inventory.level.changed.v1"
     COMMAND_RESULT = "inventory.command.result.v1"
+    CHANNEL_UPDATE = "inventory.channel.update.v1"
+    CHANNEL_COUNTS_REQUESTED = "inventory.channel.counts-requested.v1"
     SYNC_CHUNK = "inventory.sync.chunk.v1"
     SYNC_STATUS = "inventory.sync.status.v1"
     SNAPSHOT_STATUS = "inventory.snapshot.status.v1"

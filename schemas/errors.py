@@ -42,6 +42,11 @@ class ErrorCode(StrEnum):
         "The message fails in a way that no rule describes.",
         "The worker's log has the trace under the same topic, partition and offset; this is a bug of onhand.",
     )
+    MESSAGE_TOO_LARGE = (
+        "MESSAGE_TOO_LARGE",
+        "The message is larger than its topic takes.",
+        "The database has all that it says. Give commands fewer lines, or let the topic take larger messages.",
+    )
 
     # Catalogue and stock
     UNKNOWN_WAREHOUSE = (
@@ -79,6 +84,11 @@ class ErrorCode(StrEnum):
         "A warehouse keeps the slotting that it was created with.",
         "Create another warehouse and move the stock.",
     )
+    NEGATIVE_STOCK_EXISTS = (
+        "NEGATIVE_STOCK_EXISTS",
+        "The warehouse holds negative stock, and is to allow none.",
+        "Count those locations first; `onhand levels` shows them.",
+    )
     INSUFFICIENT_STOCK = (
         "INSUFFICIENT_STOCK",
         "The stock available is less than what the change takes.",
@@ -88,6 +98,94 @@ class ErrorCode(StrEnum):
         "QUANTITY_OUT_OF_RANGE",
         "The level would pass the largest quantity that onhand keeps.",
         "Check the quantity.",
+    )
+    STALE_QUANTITY = (
+        "STALE_QUANTITY",
+        "The level does not hold what the command expects.",
+        "Read the level again, decide again, and send the command with a new id.",
+    )
+    STATE_NOT_ADJUSTABLE = (
+        "STATE_NOT_ADJUSTABLE",
+        "This state cannot be adjusted: committed follows orders, incoming follows schedules and transfers.",
+        "Use an order's message, a schedule or a transfer.",
+    )
+    MOVE_NOT_ALLOWED = (
+        "MOVE_NOT_ALLOWED",
+        "Units cannot be moved between these two states.",
+        "Move between available, reserved, damaged, safety_stock and quality_control.",
+    )
+    SAME_LOCATION = ("SAME_LOCATION", "The units would end where they are.", "Name another location to bring them to.")
+    UNKNOWN_REASON = (
+        "UNKNOWN_REASON",
+        "The account has no such reason.",
+        "Use one of the reasons of the README, register it with reason.upsert, or write it into note.",
+    )
+    LOT_REQUIRED = ("LOT_REQUIRED", "The product is tracked by lot, and no lot is named.", "Name the lot.")
+    LOT_NOT_ALLOWED = ("LOT_NOT_ALLOWED", "The product is not tracked by lot.", "Leave the lot empty.")
+    UNKNOWN_LOT = ("UNKNOWN_LOT", "The product has no lot of this id.", "Send lot.upsert first, or correct the id.")
+    LOT_TRACKING_IS_FIXED = (
+        "LOT_TRACKING_IS_FIXED",
+        "A product is tracked by lot or not from its creation on.",
+        "Create another product and count its stock there.",
+    )
+    LOCATION_NOT_EMPTY = (
+        "LOCATION_NOT_EMPTY",
+        "The location holds stock, or stock is on its way to it.",
+        "Send it with remove_inventory, or move the stock; cancel what is incoming.",
+    )
+    LOCATION_NAME_LAYOUT = (
+        "LOCATION_NAME_LAYOUT",
+        "The location's name does not follow the warehouse's layout.",
+        "Give it as many parts as the layout has, with ' - ' between them.",
+    )
+    LOCATION_IS_BUILT_IN = (
+        "LOCATION_IS_BUILT_IN",
+        "Every warehouse has this location; it is not renamed, deleted or closed for sale.",
+        "Name another location.",
+    )
+    UNKNOWN_VENDOR = (
+        "UNKNOWN_VENDOR",
+        "The account has no vendor of this id.",
+        "Send vendor.upsert first, or correct the id.",
+    )
+    SCHEDULE_EXISTS = ("SCHEDULE_EXISTS", "The account has a schedule of this id.", "Choose another schedule_id.")
+    UNKNOWN_SCHEDULE = ("UNKNOWN_SCHEDULE", "The account has no schedule of this id.", "Check the id and the account.")
+    SCHEDULE_CLOSED = (
+        "SCHEDULE_CLOSED",
+        "The schedule was applied or cancelled before.",
+        "Adjust the stock if it should be otherwise.",
+    )
+    TRANSFER_EXISTS = ("TRANSFER_EXISTS", "The account has a transfer of this id.", "Choose another transfer_id.")
+    UNKNOWN_TRANSFER = ("UNKNOWN_TRANSFER", "The account has no transfer of this id.", "Send transfer.shipped first.")
+    TRANSFER_CLOSED = (
+        "TRANSFER_CLOSED",
+        "Nothing of this transfer is on its way any more.",
+        "Add what arrived with inventory.add.",
+    )
+    TRANSFER_EXCEEDED = (
+        "TRANSFER_EXCEEDED",
+        "More arrived than was on its way.",
+        "Receive what was shipped, and add the rest with inventory.add.",
+    )
+    CHANNEL_LOCATION_LINKED = (
+        "CHANNEL_LOCATION_LINKED",
+        "The channel's location is linked to another warehouse.",
+        "Send channel.unlink first.",
+    )
+    UNKNOWN_CHANNEL_LOCATION = (
+        "UNKNOWN_CHANNEL_LOCATION",
+        "The channel's location is not linked to a warehouse.",
+        "Send channel.link first.",
+    )
+    MASTER_EXISTS = (
+        "MASTER_EXISTS",
+        "The account has another master stock location.",
+        "Link that one again without master first.",
+    )
+    FORBIDDEN_ACCOUNT = (
+        "FORBIDDEN_ACCOUNT",
+        "The account may not act for this customer.",
+        "The customer grants it with account.link.",
     )
     IDEMPOTENCY_MISMATCH = (
         "IDEMPOTENCY_MISMATCH",
@@ -167,6 +265,11 @@ class ErrorCode(StrEnum):
     HEADER_COLUMN_TWICE = ("HEADER_COLUMN_TWICE", "The header names a column twice.", "Keep one of them.")
 
     # Jobs
+    HISTORY_NOT_KEPT = (
+        "HISTORY_NOT_KEPT",
+        "The change log does not go back that far.",
+        "Ask for a later time or version; ONHAND_LOG_RETENTION_MONTHS says for how long the log is kept.",
+    )
     UNKNOWN_SYNC = ("UNKNOWN_SYNC", "The account has no sync of this id.", "Check the id and the account.")
     UNKNOWN_SNAPSHOT = ("UNKNOWN_SNAPSHOT", "The account has no snapshot of this id.", "Check the id and the account.")
     SNAPSHOT_FAILED = (

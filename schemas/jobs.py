@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from schemas.errors import ErrorCode
 from schemas.events import Fact
-from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Text, WarehouseIdField
+from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Instant, Text, WarehouseIdField
 from schemas.states import SnapshotState, SyncState
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=PRINTABLE_PATTERN)]
@@ -94,7 +94,7 @@ class RequestSnapshot(Request):
     snapshot_id: UUID
     warehouse_id: WarehouseIdField | None = None
     has_inventory: bool = False
-    updated_from: AwareDatetime | None = None
+    updated_from: Instant | None = None
 
 
 class AbortSnapshot(Request):

@@ -1,16 +1,18 @@
-"""The snapshot document: an account's stock at one instant, as products → warehouses → locations."""
+"""The snapshot document: an account's stock at one instant, as products → warehouses → locations and lots."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from schemas.events import Fact
 
 
 class LocationStock(Fact):
-    """One level: all its states, in units."""
+    """One level: all its states, in units. A location has one for each lot of a product that is tracked by lot."""
 
     location_id: str
     name: str
+    lot_id: str | None
+    expires_on: date | None
     version: int
     on_hand: int
     available: int
@@ -30,10 +32,20 @@ class WarehouseStock(Fact):
     locations: tuple[LocationStock, ...]
 
 
+class ProductVendor(Fact):
+    """Who sells a product; `vendor_sku` is what the vendor calls it."""
+
+    vendor_id: str
+    name: str
+    vendor_sku: str | None
+
+
 class ProductStock(Fact):
     """A product and its stock by warehouse id."""
 
     name: str | None
+    lot_tracked: bool
+    vendors: tuple[ProductVendor, ...]
     warehouses: dict[str, WarehouseStock]
 
 

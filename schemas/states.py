@@ -15,6 +15,21 @@ class InventoryState(StrEnum):
     INCOMING = "incoming"
 
 
+MOVABLE = frozenset({
+    InventoryState.AVAILABLE, InventoryState.RESERVED, InventoryState.DAMAGED, InventoryState.SAFETY_STOCK,
+    InventoryState.QUALITY_CONTROL,
+})  # fmt: skip
+"""The states that a person may adjust, and move units between (Shopify's five)."""
+
+
+class ScheduleState(StrEnum):
+    """A scheduled change's life: PENDING → APPLIED or CANCELLED. One that is pending after its time is overdue."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    CANCELLED = "cancelled"
+
+
 class Slotting(StrEnum):
     """STATIC: stock per warehouse. DYNAMIC: stock per bin."""
 

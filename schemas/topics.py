@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from schemas.cloudevents import EventType
 from schemas.commands import COMMANDS
-from schemas.events import CommandResult, LevelChanged
+from schemas.events import ChannelCountsRequested, ChannelUpdate, CommandResult, LevelChanged
 from schemas.jobs import SNAPSHOT_REQUESTS, SYNC_REQUESTS, SnapshotStatus, SyncChunk, SyncStatus
 from schemas.uploads import S3Notification
 
@@ -22,6 +22,7 @@ class Topic(StrEnum):
     COMMANDS = "commands"
     COMMAND_RESULTS = "command-results"
     CHANGES = "changes"
+    CHANNEL_UPDATES = "channel-updates"
     UPLOADS = "uploads"
     SYNCS = "syncs"
     SYNC_CHUNKS = "sync-chunks"
@@ -84,6 +85,7 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
             "What became of each command.",
             12,
             _WEEK,
+            max_message_bytes=2 * 1024 * 1024,  # a result names each level that its lines touched
             payloads=((EventType.COMMAND_RESULT, CommandResult),),
         ),
         TopicSpec(
@@ -94,6 +96,18 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
             12,
             _WEEK,
             payloads=((EventType.LEVEL_CHANGED, LevelChanged),),
+        ),
+        TopicSpec(
+            Topic.CHANNEL_UPDATES,
+            Direction.OUT,
+            "{account_id}:{channel}:{external_location_id}:{sku}",
+            "What each linked channel location should show, after every change of what is available.",
+            12,
+            _WEEK,
+            payloads=(
+                (EventType.CHANNEL_UPDATE, ChannelUpdate),
+                (EventType.CHANNEL_COUNTS_REQUESTED, ChannelCountsRequested),
+            ),
         ),
         TopicSpec(
             Topic.UPLOADS,

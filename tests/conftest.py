@@ -77,6 +77,14 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def audited(database: Database) -> Iterator[Database]:
+    """An empty database; whatever a test does there, the invariants hold afterwards."""
+    yield database
+    broken = [finding for finding in audit(database) if finding.broken]
+    assert not broken, broken
+
+
+@pytest.fixture
 def environment(stack: TestStack, database_url: str) -> dict[str, str]:
     """The ONHAND_* variables of a worker on servers, database, buckets and topics of this test's own."""
     unique = uuid.uuid4().hex[:12]
@@ -129,9 +137,7 @@ def _with_database(url: str, name: str) -> str:
 
 
 @pytest.fixture
-def desk(database: Database, store: ObjectStore, settings: Settings) -> Iterator[Desk]:
-    """A desk with a catalogue; whatever a test does there, the invariants hold afterwards."""
-    fill_catalogue(database, skus=60)
-    yield Desk.of(database, store, settings)
-    broken = [finding for finding in audit(database) if finding.broken]
-    assert not broken, broken
+def desk(audited: Database, store: ObjectStore, settings: Settings) -> Desk:
+    """A desk with a catalogue."""
+    fill_catalogue(audited, skus=60)
+    return Desk.of(audited, store, settings)

@@ -1,19 +1,25 @@
 """The audit holds on good data, and each of its proofs fails on data that was damaged behind onhand's back."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
+from pipeline import audit as auditing
 from pipeline.audit import audit
 from pipeline.commands.handler import apply_commands
+from pipeline.errors import TryLater
 from pipeline.objects import ObjectStore
+from pipeline.retention import create_partitions, delete_old_commands, fold_oldest_month
 from pipeline.store.database import Database
 from tests.support.databases import copy_of
 from tests.support.desk import Desk
+from tests.support.diary import make_older, publish_all
 from tests.support.orders import fill_catalogue, order, stock
 
 SUMS = "the change log adds up to every level and state"
 VERSIONS = "versions count 1..n without a gap or a jump"
+INCOMING = "what is incoming is what schedules and transfers have yet to bring"
 NEGATIVES = "no state is below zero where that is not allowed"
 COMMANDS = "each command took effect as its one result says"
 SYNC_ROWS = "each row of an ended sync has one status, and the counts add up"
@@ -31,10 +37,35 @@ def stocked_url(template_url: str, objects: ObjectStore) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def folded_url(stocked_url: str, objects: ObjectStore) -> Iterator[str]:
+    """The same, long ago: its log was folded and its commands are forgotten. Then some of it went on."""
+    with copy_of(stocked_url) as url:
+        database = Database(url)
+        publish_all(database)
+        make_older(database, timedelta(days=70))
+        create_partitions(database)
+        assert fold_oldest_month(database, 1)
+        assert delete_old_commands(database, 30)
+        apply_commands([stock("6", "add", 5), stock("7", "remove", 1), stock("1", "add", 1, sku="B")], database)
+        Desk(database, objects, "uploads", "work").sync("sku,quantity\nB,1\nA,1\n")
+        database.close()
+        yield url
+
+
 @pytest.fixture
 def stocked(stocked_url: str) -> Iterator[Database]:
     """A copy of it, to be damaged."""
     with copy_of(stocked_url) as url:
+        database = Database(url)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def folded(folded_url: str) -> Iterator[Database]:
+    """A copy of it, to be damaged."""
+    with copy_of(folded_url) as url:
         database = Database(url)
         yield database
         database.close()
@@ -47,10 +78,17 @@ def _stock(database: Database, desk: Desk) -> None:
             stock("1", "add", 5), stock("2", "remove", 2), stock("3", "remove", 99), stock("4", "replace", 3),
             order("w", "warehouse.upsert", warehouse_id="w2", name="Two", slotting="static", allow_negative=True),
             stock("5", "remove", 4, warehouse_id="w2"),
+            order("twice", "inventory.add", lines=[{"warehouse_id": "w1", "sku": "D", "quantity": n} for n in (1, 2)]),
+            stock("soon", "schedule", 6, sku="D", due_at="2030-01-01T00:00:00Z"),
+            order("link", "account.link", provider_account_id="3pl"),
         ],
         database,
     )  # fmt: skip
+    by_provider = {"account_id": "3pl", "customer_account_id": "acme"}
+    goods = {"transfer_id": "t1", "from_warehouse_id": "w1", "to_warehouse_id": "w2"}
+    apply_commands([stock("1", "add", 2, sku="D", **by_provider)], database)
     desk.sync("sku,quantity\nA,3\nB,7\nC,9\nNOPE,1\n")
+    apply_commands([order("t", "transfer.shipped", **goods, lines=[{"sku": "C", "quantity": 2}])], database)
     aborted = desk.request(desk.put("sku,quantity\nD,3\n"))
     desk.abort(aborted)
     desk.apply_all(aborted)
@@ -75,7 +113,7 @@ def test_the_audit_holds_on_an_empty_database(database: Database) -> None:
     ("damage", "proofs"),
     [
         ("UPDATE levels SET available = available + 1 WHERE sku = 'B'", {SUMS}),
-        ("UPDATE levels SET incoming = 4 WHERE sku = 'B'", {SUMS}),
+        ("UPDATE levels SET incoming = 4 WHERE sku = 'B'", {SUMS, INCOMING}),
         ("UPDATE levels SET available = available - 1, damaged = damaged + 1 WHERE sku = 'B'", {SUMS}),
         ("UPDATE change_log SET delta = delta + 1, after = after + 1 WHERE sync_row = 2", {SUMS}),
         ("DELETE FROM change_log WHERE sync_row = 3", {SUMS, VERSIONS, SYNC_CHANGES}),
@@ -83,14 +121,26 @@ def test_the_audit_holds_on_an_empty_database(database: Database) -> None:
         ("UPDATE levels SET version = version + 1 WHERE sku = 'B'", {VERSIONS}),
         ("UPDATE change_log SET version = 9 WHERE command_id = '2'", {VERSIONS}),
         ("UPDATE change_log SET after = after + 1 WHERE command_id = '1'", {VERSIONS}),
-        ("INSERT INTO change_log SELECT 'acme', "
-         "(SELECT level_id FROM levels WHERE sku = 'A' AND warehouse_id = 'w1'), v, 'damaged', d, "
-         "CASE d WHEN 1 THEN 1 ELSE 0 END, 1 FROM (VALUES (4, 1), (5, -1)) AS t (v, d)", {VERSIONS}),
+        ("INSERT INTO change_log (account_id, level_id, version, state, delta, after, batch_id, recorded_at) "
+         "SELECT 'acme', (SELECT level_id FROM levels WHERE sku = 'A' AND warehouse_id = 'w1'), v, 'damaged', d, "
+         "CASE d WHEN 1 THEN 1 ELSE 0 END, 1, now() FROM (VALUES (4, 1), (5, -1)) AS t (v, d)", {VERSIONS}),
+        ("UPDATE schedules SET quantity = 5", {INCOMING}),
+        ("UPDATE schedules SET status = 'cancelled'", {INCOMING}),
+        ("UPDATE schedules SET location_id = 'b1'", {INCOMING}),
+        ("UPDATE transfer_lines SET received = 1", {INCOMING}),
+        ("UPDATE transfer_lines SET lost = 1", {INCOMING}),
+        ("UPDATE transfers SET to_warehouse_id = 'w1'", {INCOMING}),
+        ("DELETE FROM transfer_lines", {INCOMING}),
         ("UPDATE warehouses SET allow_negative = false", {NEGATIVES}),
         ("UPDATE levels SET available = -1, damaged = available + damaged + 1 WHERE sku = 'B'", {SUMS, NEGATIVES}),
         ("DELETE FROM commands WHERE command_id = '1'", {COMMANDS}),
         ("UPDATE commands SET status = 'rejected' WHERE command_id = '1'", {COMMANDS}),
-        ("UPDATE commands SET status = 'applied', levels = '[{\"delta\": 1}]' WHERE command_id = '3'", {COMMANDS}),
+        ("UPDATE commands SET status = 'applied', change_count = 1 WHERE command_id = '3'",
+         {COMMANDS}),
+        ("UPDATE commands SET change_count = 1 WHERE command_id = '4'", {COMMANDS}),
+        ("UPDATE commands SET change_count = 1 WHERE command_id = 'twice'", {COMMANDS}),
+        ("UPDATE commands SET account_id = 'acme', command_id = 'other' WHERE account_id = '3pl'", {COMMANDS}),
+        ("UPDATE change_log SET provider_account_id = NULL WHERE provider_account_id = '3pl'", {COMMANDS}),
         ("UPDATE change_log SET command_id = '1' WHERE command_id = '2'", {COMMANDS}),
         ("DELETE FROM sync_items WHERE row = 4", {SYNC_ROWS}),
         ("DELETE FROM sync_items WHERE status = 'aborted'", {SYNC_ROWS}),
@@ -108,10 +158,53 @@ def test_the_audit_holds_on_an_empty_database(database: Database) -> None:
 def test_damage_is_found_by_the_proof_that_it_breaks_and_no_other(
     stocked: Database, damage: str, proofs: set[str]
 ) -> None:
-    with stocked.transaction() as connection:
+    assert_that_damage_is_found(stocked, damage, proofs)
+
+
+@pytest.mark.parametrize(
+    ("damage", "proofs"),
+    [
+        ("UPDATE change_log_folds SET delta = delta + 1 WHERE state = 'available'", {SUMS, VERSIONS}),
+        ("UPDATE change_log_folds SET delta = delta + 1 WHERE state = 'incoming'", {SUMS}),
+        ("UPDATE change_log_folds SET last_version = last_version + 1", {VERSIONS}),
+        ("UPDATE change_log_folds SET last_version = 1 WHERE last_version = 2", {VERSIONS}),
+        ("DELETE FROM change_log_folds", {SUMS, VERSIONS, SYNC_CHANGES}),
+        ("UPDATE levels SET version = version + 1", {VERSIONS}),
+        ("UPDATE levels SET available = available + 1 WHERE sku = 'A'", {SUMS}),
+        ("DELETE FROM change_log WHERE command_id = '6'", {SUMS, VERSIONS, COMMANDS}),
+        ("DELETE FROM commands WHERE command_id = '6'", {COMMANDS}),
+        ("DELETE FROM change_log WHERE sync_row = 1", {SUMS, VERSIONS, SYNC_CHANGES}),
+        ("UPDATE sync_items SET version = version + 1 WHERE sku = 'A' AND version > 4", {SYNC_CHANGES}),
+    ],
+)  # fmt: skip
+def test_damage_is_found_also_when_a_part_of_the_log_was_folded(
+    folded: Database, damage: str, proofs: set[str]
+) -> None:
+    assert broken(folded) == set()
+    assert_that_damage_is_found(folded, damage, proofs)
+
+
+def assert_that_damage_is_found(database: Database, damage: str, proofs: set[str]) -> None:
+    with database.transaction() as connection:
         assert connection.execute(damage).rowcount > 0  # type: ignore[call-overload]
-    assert broken(stocked) == proofs
-    assert all(finding.examples for finding in audit(stocked) if finding.broken)
+    assert broken(database) == proofs
+    assert all(finding.examples for finding in audit(database) if finding.broken)
+
+
+def test_the_log_is_not_shortened_while_it_is_audited(folded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_older(folded, timedelta(days=70))
+    publish_all(folded)
+    create_partitions(folded)
+
+    class Meanwhile(tuple[tuple[int, str, str], ...]):
+        def __iter__(self) -> Iterator[tuple[int, str, str]]:
+            with pytest.raises(TryLater):
+                fold_oldest_month(folded, 1)
+            return super().__iter__()
+
+    monkeypatch.setattr(auditing, "_PROOFS", Meanwhile(auditing._PROOFS))
+    assert broken(folded) == set()
+    assert fold_oldest_month(folded, 1)
 
 
 def test_one_account_can_be_audited_alone(stocked: Database) -> None:
@@ -119,3 +212,10 @@ def test_one_account_can_be_audited_alone(stocked: Database) -> None:
         connection.execute("UPDATE levels SET available = available + 1 WHERE sku = 'B'")
     assert broken(stocked, "acme") == {SUMS}
     assert broken(stocked, "other") == set()
+
+
+def test_a_provider_and_its_customer_both_see_a_command_without_its_effect(stocked: Database) -> None:
+    assert broken(stocked, "3pl") == set()
+    with stocked.transaction() as connection:
+        connection.execute("UPDATE commands SET change_count = 0 WHERE account_id = '3pl'")
+    assert broken(stocked, "3pl") == broken(stocked, "acme") == {COMMANDS}

@@ -16,7 +16,8 @@ from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
 
 COMMANDS = (
-    *("doctor", "up", "worker", "send", "levels", "log", "audit", "db upgrade", "topics apply", "events tail"),
+    *("doctor", "up", "worker", "send", "do", "levels", "log", "audit", "db upgrade", "topics apply", "events tail"),
+    *("warehouses", "locations", "products", "lots", "schedules", "transfers", "channels", "reasons", "links"),
     *("sync submit", "sync list", "sync show", "sync items", "sync abort"),
     *("snapshot create", "snapshot list", "snapshot show", "snapshot abort"),
 )
@@ -139,7 +140,7 @@ def test_a_bad_line_is_named_and_nothing_of_the_file_is_sent(settings: Settings,
     assert "Nothing was sent." in result.stderr
     assert f"{file}, line 3: quantity: " in result.stderr
     assert f"{file}, line 4: no JSON" in result.stderr
-    assert f"{file}, line 5: type 'inventory.burn' is not one of warehouse.upsert" in result.stderr
+    assert f"{file}, line 5: type 'inventory.burn' is not one of account.upsert" in result.stderr
 
 
 def test_a_line_of_another_account_is_refused(settings: Settings, topics: None) -> None:
@@ -253,8 +254,9 @@ def test_levels_and_the_log_show_one_account_only(settings: Settings, database: 
         )
         connection.execute(
             """
-            INSERT INTO change_log (account_id, level_id, version, state, delta, after, batch_id, command_id)
-            SELECT account_id, level_id, v, 'available', CASE v WHEN 1 THEN 5 ELSE -2 END, 7 - 2 * v, v, 'c'
+            INSERT INTO change_log
+                (account_id, level_id, version, state, delta, after, batch_id, recorded_at, command_id)
+            SELECT account_id, level_id, v, 'available', CASE v WHEN 1 THEN 5 ELSE -2 END, 7 - 2 * v, v, now(), 'c'
             FROM levels, generate_series(1, 2) AS v
             """
         )

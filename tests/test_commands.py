@@ -5,21 +5,12 @@ import pytest
 
 from pipeline.commands.handler import apply_commands
 from pipeline.commands.received import ReceivedCommand
+from pipeline.commands.runs import runs
 from pipeline.errors import TryLater
 from pipeline.store.database import Database
-from schemas.commands import COMMANDS
 from schemas.errors import ErrorCode
+from tests.support.orders import order, stock
 from tests.support.reading import change_log, levels, outbox_results, results
-
-
-def order(command_id: str, type_: str, **data: object) -> ReceivedCommand:
-    """A command of account acme as a consumer hands it over."""
-    return ReceivedCommand(command_id, COMMANDS[type_].model_validate({"account_id": "acme", **data}))
-
-
-def stock(command_id: str, verb: str, quantity: int, **data: object) -> ReceivedCommand:
-    """A stock command on SKU A of warehouse w1."""
-    return order(command_id, f"inventory.{verb}", **{"warehouse_id": "w1", "sku": "A", "quantity": quantity, **data})
 
 
 @pytest.fixture
@@ -105,7 +96,7 @@ def test_a_repeat_has_no_effect_and_is_answered_with_the_first_result(shop: Data
 def test_a_repeat_within_one_batch_takes_effect_once(shop: Database) -> None:
     apply_commands([stock("1", "add", 5), stock("1", "add", 5)], shop)
     assert levels(shop) == {("w1", "A", "unassigned"): (5, 1)}
-    assert outbox_results(shop) == []
+    assert [(answer["status"], answer["first"]) for answer in outbox_results(shop)] == [("duplicate", "applied")]
 
 
 @pytest.mark.parametrize("in_one_batch", [True, False])
@@ -119,10 +110,7 @@ def test_the_same_id_with_another_body_is_refused(shop: Database, in_one_batch: 
 
 
 def test_accounts_do_not_see_each_other(shop: Database) -> None:
-    foreign = COMMANDS["inventory.add"].model_validate(
-        {"account_id": "other", "warehouse_id": "w1", "sku": "A", "quantity": 1}
-    )
-    apply_commands([ReceivedCommand("1", foreign)], shop)
+    apply_commands([stock("1", "add", 1, account_id="other")], shop)
     assert results(shop, "other")["1"] == ("rejected", "UNKNOWN_WAREHOUSE")
 
 
@@ -164,3 +152,39 @@ def test_a_server_that_is_not_ready_is_for_later_and_wrong_data_is_not(shop: Dat
         connection.execute("SELECT * FROM a_table_of_the_next_version")
     with pytest.raises(psycopg.DataError), shop.transaction() as connection:
         connection.execute("SELECT 1 / 0")
+    with pytest.raises(psycopg.DataError, match="10K"), shop.transaction() as connection:
+        connection.execute("SELECT 'infinity'::timestamptz").fetchone()  # the driver refuses, not the server
+
+
+def test_the_order_of_a_batch_holds_where_a_catalogue_command_changes_what_stock_relied_on(shop: Database) -> None:
+    apply_commands([stock("add", "add", 7)], shop)
+    apply_commands(
+        [
+            stock("before", "remove", 7), order("p", "product.upsert", sku="A", warehouse_ids=["w2"]),
+            stock("after", "add", 1), order("d", "location.delete", warehouse_id="w1", location_id="b1"),
+            order("c", "location.create", warehouse_id="w1", location_id="b1", name="A-01"),
+        ],
+        shop,
+    )  # fmt: skip
+    assert [results(shop)[i][1] for i in ("before", "p", "after", "d", "c")] == [
+        None, None, "SKU_NOT_IN_WAREHOUSE", None, None]  # fmt: skip
+
+
+def test_a_batch_is_carried_out_at_once_where_its_order_makes_no_difference() -> None:
+    batch = [
+        order("p1", "product.upsert", sku="P1"), stock("s1", "add", 1, sku="P1"),
+        order("p2", "product.upsert", sku="P2"), stock("s2", "add", 1, sku="P2"), stock("s3", "add", 1, sku="P2"),
+    ]  # fmt: skip
+    assert [len(run) for run in runs(batch)] == [5]
+    assert [len(run) for run in runs([*batch, order("p3", "product.upsert", sku="P1")])] == [5, 1]
+
+
+def test_a_result_has_the_first_levels_of_many_and_says_how_many_changed(shop: Database) -> None:
+    products = [order(f"p{n}", "product.upsert", sku=f"S{n}") for n in range(600)]
+    counts = [{"sku": f"S{n}", "available": 1} for n in range(600)]
+    place = {"channel": "shop", "external_location_id": "1"}
+    link = order("l", "channel.link", **place, warehouse_id="w1")
+    apply_commands([*products, link, order("c", "channel.counts", **place, counts=counts)], shop)
+    with shop.transaction() as connection:
+        row = connection.execute("SELECT change_count, json_array_length(levels) FROM commands WHERE command_id = 'c'")
+        assert row.fetchone() == (600, 500)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from infra import contracts
+from schemas.commands import COMMANDS
+from schemas.commands.base import MAX_LINES
 from schemas.topics import TOPICS
 
 _GENERATED = contracts.generate()
@@ -63,7 +65,32 @@ def test_every_topic_is_a_channel_with_messages_and_an_operation() -> None:
 
 
 def test_what_we_read_refuses_unknown_fields_and_what_we_write_always_has_all_of_its_own() -> None:
-    command = json.loads(_GENERATED["inventory.add.json"])
+    command = json.loads(_GENERATED["warehouse.upsert.json"])
     assert command["additionalProperties"] is False
     event = json.loads(_GENERATED["inventory.level.changed.v1.json"])
     assert set(event["required"]) == set(event["properties"])
+
+
+_WITH_LINES = [name for name, model in COMMANDS.items() if model.LINES_FORM is not None]
+
+
+@pytest.mark.parametrize("name", _WITH_LINES)
+def test_a_command_that_can_have_lines_is_one_form_or_the_other(name: str) -> None:
+    schema = json.loads(_GENERATED[f"{name}.json"])
+    forms = [_resolve(f"{name}.json", form["$ref"]) for form in schema["anyOf"]]
+    models = (COMMANDS[name], COMMANDS[name].LINES_FORM)
+    for form, model in zip(forms, models, strict=True):
+        assert model is not None
+        assert form["additionalProperties"] is False
+        assert set(form["properties"]) == set(model.model_fields)
+        assert set(form["required"]) == {name for name, field in model.model_fields.items() if field.is_required()}
+    one, several = forms
+    line = _resolve(f"{name}.json", several["properties"]["lines"]["items"]["$ref"])
+    assert several["properties"]["lines"]["maxItems"] == MAX_LINES
+    # What one line says beside the command's own fields is what a line of several says.
+    assert set(line["properties"]) == set(one["properties"]) - set(several["properties"])
+
+
+def test_only_commands_that_can_have_lines_have_two_forms() -> None:
+    assert _WITH_LINES
+    assert [name for name in COMMANDS if "anyOf" in json.loads(_GENERATED[f"{name}.json"])] == _WITH_LINES

@@ -1,12 +1,14 @@
 """The outbox: whatever was committed is published, at least once and in order per level, however the relay fares."""
 
 import json
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from psycopg import ClientCursor
 from pydantic import BaseModel
 
 from consumers.settings import Settings
@@ -14,7 +16,8 @@ from pipeline.audit import audit
 from pipeline.commands.handler import apply_commands
 from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
-from pipeline.store.outbox import Publishable, announce_batch, publish_outbox
+from pipeline.store.outbox import Publishable, announce_batch, claim_batches, publish_outbox
+from pipeline.store.statements import statements
 from schemas.events import CommandResult, LevelChanged
 from schemas.jobs import SyncChunk, SyncStatus
 from schemas.states import SyncState
@@ -71,18 +74,75 @@ def waiting(database: Database) -> int:
 
 
 def test_a_change_is_published_once_with_all_that_it_says(shop: Database) -> None:
-    apply_commands([stock("1", "add", 5, reason="found", actor="mia", location_id="b1")], shop)
+    said = {"reason": "restock", "note": "behind the shelf", "document": "RMA-7", "actor": "mia"}
+    apply_commands([stock("1", "add", 5, location_id="b1", **said)], shop)
     [message] = drain(shop).of(Topic.CHANGES)
     assert (message.key, message.type) == ("acme:w1:A", "inventory.level.changed.v1")
     document = json.loads(message.data)
     assert LevelChanged.model_validate(document).recorded_at.tzinfo is not None
     del document["recorded_at"]
     assert document == {
-        "account_id": "acme", "warehouse_id": "w1", "sku": "A", "location_id": "b1", "version": 1,
+        "account_id": "acme", "warehouse_id": "w1", "sku": "A", "location_id": "b1", "lot_id": None, "version": 1,
         "changes": [{"state": "available", "before": 0, "after": 5, "delta": 5}],
-        "reason": "found", "actor": "mia", "command_id": "1", "sync_id": None, "sync_row": None,
+        "reason": "restock", "note": "behind the shelf", "document": "RMA-7", "actor": "mia",
+        "provider_account_id": None, "origin": None, "command_id": "1", "sync_id": None, "sync_row": None,
     }  # fmt: skip
     assert drain(shop).sent == []
+
+
+def test_a_change_says_which_lot_changed_and_who_acted_for_the_account(shop: Database) -> None:
+    apply_commands(
+        [
+            order("l", "account.link", provider_account_id="3pl", scope="write"),
+            order("p", "product.upsert", sku="MILK", lot_tracked=True),
+            order("m", "lot.upsert", sku="MILK", lot_id="M-1", expires_on="2027-01-31"),
+        ],
+        shop,
+    )
+    apply_commands([stock("1", "add", 5, account_id="3pl", customer_account_id="acme", sku="MILK", lot_id="M-1")], shop)
+    recorder = drain(shop)
+    [change] = recorder.changes()
+    assert (change.account_id, change.provider_account_id, change.lot_id) == ("acme", "3pl", "M-1")
+    assert recorder.of(Topic.CHANGES)[0].key == "acme:w1:MILK"
+
+
+def test_a_change_of_several_states_is_one_message(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5)], shop)
+    apply_commands([stock("2", "move", 2, from_state="available", to_state="damaged")], shop)
+    [_, moved] = drain(shop).changes()
+    assert [(change.state, change.before, change.after, change.delta) for change in moved.changes] == [
+        ("available", 5, 3, -2), ("damaged", 0, 2, 2)]  # fmt: skip
+
+
+def test_the_relay_reads_no_month_of_the_log_but_those_of_its_batches(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5)], shop)
+    with shop.transaction() as connection:
+        statement = statements("outbox")["copy_changes_of_batches"]
+        query = statement.partition("COPY (")[2].removesuffix(") TO STDOUT (FORMAT csv)")
+        [batch] = [b for b in claim_batches(connection, 1000) if b.change_count]
+        times = {"first": batch.recorded_at, "last": batch.recorded_at}
+        plan = ClientCursor(connection).execute(
+            f"EXPLAIN {query}", {"account_ids": [batch.account_id], "batch_ids": [batch.batch_id], **times}
+        )
+        text = "\n".join(line for (line,) in plan)
+        assert {f"change_log_{batch.recorded_at:%Y_%m}"} == set(re.findall(r"on (change_log\w+)", text))
+
+
+def test_changes_over_the_edge_of_two_months_are_published_together(shop: Database) -> None:
+    apply_commands([stock("1", "add", 5), stock("2", "add", 1, sku="B")], shop)
+    apply_commands([stock("3", "add", 2)], shop)
+    with shop.transaction() as connection:
+        first = "WHERE batch_id = (SELECT min(batch_id) FROM outbox)"
+        connection.execute(f"UPDATE change_log SET recorded_at = recorded_at - interval '1 month' {first}")  # noqa: S608
+        connection.execute(f"UPDATE outbox SET created_at = created_at - interval '1 month' {first}")  # noqa: S608
+    assert drain(shop).versions() == {("A", "unassigned"): [1, 2], ("B", "unassigned"): [1]}
+
+
+def test_a_batch_of_more_messages_than_a_request_may_have_goes_out_in_several(shop: Database) -> None:
+    apply_commands([stock(f"{n}", "add", 1, sku=f"S{n}") for n in range(8)], shop)
+    sizes: list[int] = []
+    publish_outbox(shop, lambda messages: sizes.append(len(messages)), 5)
+    assert (sizes, waiting(shop)) == ([5, 5, 5, 1], 0)
 
 
 def test_the_results_of_commands_are_published_under_their_ids(shop: Database) -> None:
@@ -102,10 +162,10 @@ def test_the_results_of_commands_are_published_under_their_ids(shop: Database) -
 
 def test_odd_characters_survive(shop: Database) -> None:
     odd = 'Ä"\\/\u2028 😀\u00a0,{}'
-    apply_commands([order("p", "product.upsert", sku=odd), stock('i"\\', "add", 5, sku=odd, reason=odd)], shop)
+    apply_commands([order("p", "product.upsert", sku=odd), stock('i"\\', "add", 5, sku=odd, note=odd)], shop)
     recorder = drain(shop)
     [change] = recorder.changes()
-    assert (change.sku, change.reason, change.command_id) == (odd, odd, 'i"\\')
+    assert (change.sku, change.note, change.command_id) == (odd, odd, 'i"\\')
     assert recorder.of(Topic.CHANGES)[0].key == f"acme:w1:{odd}"
     assert 'i"\\' in {m.key for m in recorder.of(Topic.COMMAND_RESULTS)}
 
@@ -198,11 +258,13 @@ def test_a_transaction_that_is_open_for_long_is_not_skipped_by_those_that_came_a
 
     def slow() -> int:
         with shop.transaction() as connection:
-            number = announce_batch(connection, "acme", messages=[])
+            number, recorded_at = announce_batch(connection, "acme", result_count=1)
             connection.execute(
-                """INSERT INTO commands (account_id, command_id, type, body_hash, status, batch_id)
-                   VALUES ('acme', 'slow', 'inventory.add', '', 'applied', %s)""", [number])  # fmt: skip
-            connection.execute("UPDATE outbox SET result_count = 1 WHERE batch_id = %s", [number])
+                """INSERT INTO commands
+                       (account_id, command_id, type, body_hash, status, change_count, batch_id, recorded_at)
+                   VALUES ('acme', 'slow', 'inventory.add', '', 'applied', 0, %s, %s)""",
+                [number, recorded_at],
+            )
             announced.set()
             assert commit.wait(30)
         return number

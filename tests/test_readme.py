@@ -1,5 +1,6 @@
 """README.md: its commands run, its examples keep their contracts, and its tables are what the code says."""
 
+import inspect
 import json
 import re
 import shlex
@@ -19,6 +20,7 @@ from infra.cli import app
 from schemas.cloudevents import StructuredEvent
 from schemas.commands import COMMANDS
 from schemas.errors import ErrorCode
+from schemas.reasons import Reason
 from schemas.topics import TOPICS
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +43,19 @@ def blocks(info: str) -> list[str]:
     found = [block.text for block in BLOCKS if block.info == info]
     assert found, f"README.md has no block ```{info}"
     return found
+
+
+def _table(head: str) -> list[str]:
+    """The rows below a head; an empty line ends them."""
+    _, _, rest = README.partition(f"{head}\n")
+    return rest.split("\n\n")[0].splitlines()[1:]
+
+
+SPOKEN_OF = {
+    *PAYLOADS, *(f"inventory.{spec.name}" for spec in TOPICS.values()),
+    *(name for model in COMMANDS.values() for form in (model, model.LINES_FORM) if form for name in form.model_fields),
+}  # fmt: skip
+"""Messages, topics, and the fields of commands."""
 
 
 def test_every_block_of_commands_is_of_a_kind_that_is_checked_here() -> None:
@@ -84,7 +99,7 @@ def test_the_walk_through_runs_from_top_to_bottom_in_one_shell(running: Path) ->
     began = time.monotonic()
     script = "set -o pipefail\n" + "\n".join(WALK_THROUGH)
     result = subprocess.run(
-        ["bash", "-exc", script], cwd=running, capture_output=True, text=True, check=False, timeout=200
+        ["bash", "-exc", script], cwd=running, capture_output=True, text=True, check=False, timeout=280
     )
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}\nafter {time.monotonic() - began:.0f} s"
     for seen in ("3 commands, 3 answered, 0 rejected", "partial", "QUANTITY_NOT_AN_INTEGER", "UNKNOWN_SKU"):
@@ -147,6 +162,29 @@ def test_the_table_of_error_codes_is_the_list() -> None:
     assert _table("| code | meaning | what to do |") == [f"| `{c.value}` | {c.meaning} | {c.hint} |" for c in ErrorCode]
 
 
+def test_the_table_of_commands_is_the_list() -> None:
+    rows = [f"| `{name}` | {(inspect.getdoc(model) or '').splitlines()[0]} |" for name, model in COMMANDS.items()]
+    assert _table("| command | what it says |") == rows
+
+
+def test_the_table_of_reasons_is_the_list() -> None:
+    assert _table("| reason | when |") == [f"| `{reason.value}` | {reason.meaning} |" for reason in Reason]
+
+
+@pytest.mark.parametrize("row", _table("| # | what | how | shown by |"), ids=lambda row: row.split(" ")[1])
+def test_each_capability_names_what_does_it_and_a_test_that_is_there(row: str) -> None:
+    _, _, _, how, shown_by, _ = row.split(" | ".strip())
+    for name in re.findall(r"`([^`]+)`", how):
+        if name.startswith("onhand "):
+            words = [word for word in name.split()[1:] if word.isalpha()]
+            assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0, name
+        else:
+            assert name in SPOKEN_OF, name
+    if "not yet" not in how or shown_by.strip():
+        file, _, test = shown_by.strip(" `").partition("::")
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text("utf-8")
+
+
 def test_the_table_of_topics_is_the_list() -> None:
     rows = [f"| `inventory.{spec.name}` | {spec.direction} | {spec.about} |" for spec in TOPICS.values()]
     assert _table("| topic | | what |") == rows
@@ -156,12 +194,6 @@ def test_the_demo_that_is_shown_is_the_one_that_runs() -> None:
     (shown,) = blocks("text demo")
     assert "All of it is true" in shown
     assert "FAILED" not in shown
-
-
-def _table(head: str) -> list[str]:
-    """The rows below a head; an empty line ends them."""
-    _, _, rest = README.partition(f"{head}\n")
-    return rest.split("\n\n")[0].splitlines()[1:]
 
 
 def _default(field: Any) -> str:

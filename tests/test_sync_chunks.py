@@ -10,11 +10,13 @@ import pytest
 from pipeline.commands.handler import apply_commands
 from pipeline.errors import Invalid
 from pipeline.store import syncs as store_syncs
+from pipeline.store.warehouse_locks import lock_warehouses
 from pipeline.syncs.plan import request_sync
 from schemas.errors import ErrorCode
 from schemas.jobs import RequestSync
 from tests.support.desk import Desk
 from tests.support.orders import order, stock
+from tests.support.polling import eventually
 from tests.support.reading import change_log, levels
 from tests.support.web import web_file
 
@@ -203,6 +205,45 @@ def test_chunks_and_commands_on_the_same_skus_at_the_same_time(desk: Desk) -> No
             future.result(timeout=60)
     assert [desk.counts(sync_id)[0] for sync_id in syncs] == ["success", "success"]
     assert sum(entry[4] is not None for entry in change_log(desk.database)) == 20 * 60
+
+
+def test_a_chunk_waits_for_who_deletes_a_location_and_finds_it_unknown(desk: Desk) -> None:
+    sync_id = desk.request(desk.put("sku,quantity,location\nA,1,A-01\nA,2,\n"))
+    with ThreadPoolExecutor(1) as pool:
+        with desk.database.transaction() as connection:
+            lock_warehouses(connection, exclusive=[("acme", "w1")])
+            connection.execute("DELETE FROM locations WHERE location_id = 'b1'")
+            running = pool.submit(desk.apply_all, sync_id)
+            waiting = """SELECT count(*) FROM pg_stat_activity
+                         WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'"""
+            eventually(lambda: desk.ask(waiting) == [(1,)], "the chunk waits for the warehouse")
+        running.result(timeout=30)
+    assert desk.items(sync_id) == {1: ("error", {"UNKNOWN_LOCATION"}), 2: ("success", set())}
+    assert levels(desk.database) == {("w1", "A", "unassigned"): (2, 1)}
+
+
+def test_rows_of_a_product_that_is_tracked_by_lot_are_errors(desk: Desk) -> None:
+    apply_commands(
+        [
+            order("p", "product.upsert", sku="MILK", lot_tracked=True),
+            order("m", "lot.upsert", sku="MILK", lot_id="M-1"),
+            stock("1", "add", 5, sku="MILK", lot_id="M-1"),
+        ],
+        desk.database,
+    )
+    sync_id = desk.sync("sku,quantity,location\nMILK,7,\nMILK,8,A-01\nA,1,\n")
+    assert desk.items(sync_id) == {
+        1: ("error", {"LOT_REQUIRED"}), 2: ("error", {"LOT_REQUIRED"}), 3: ("success", set())}  # fmt: skip
+    assert desk.ask("SELECT errors FROM sync_items WHERE row = 1") == [
+        ([{"code": "LOT_REQUIRED", "field": "sku", "value": "MILK"}],)]  # fmt: skip
+    assert desk.ask("SELECT lot_id, on_hand FROM levels WHERE sku = 'MILK'") == [("M-1", 5)]
+
+
+def test_all_changes_of_a_chunk_have_the_time_of_its_batch(desk: Desk) -> None:
+    sync_id = desk.sync("sku,quantity\nA,1\nB,2\n")
+    [(time, count)] = desk.ask("SELECT recorded_at, count(*) FROM change_log WHERE sync_id = %s GROUP BY 1", sync_id)
+    assert count == 2
+    assert desk.ask("SELECT created_at FROM outbox WHERE change_count > 0") == [(time,)]
 
 
 def test_a_sync_that_failed_before_its_rows_can_be_asked_for_again(desk: Desk) -> None:

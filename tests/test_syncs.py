@@ -127,12 +127,12 @@ def test_committed_stock_can_be_counted_away_where_a_warehouse_may_go_negative(d
 
 
 def _commit(desk: Desk, *, available: int, committed: int) -> None:
-    """SKU A has stock that is promised to somebody: there is no command for that yet."""
-    apply_commands([stock("x", "add", available)], desk.database)
-    desk.ask("UPDATE levels SET committed = %s, version = 2 WHERE sku = 'A'", committed)
-    desk.ask("""INSERT INTO change_log (account_id, level_id, version, state, delta, after, batch_id)
-                SELECT 'acme', level_id, 2, 'committed', %s, %s, nextval('batch_ids') FROM levels WHERE sku = 'A'""",
-             committed, committed)  # fmt: skip
+    """SKU A has stock of which some is promised to an order; it is at version 2."""
+    allocated = order(
+        "y", "order.allocated", warehouse_id="w1", document="O-1", lines=[{"sku": "A", "quantity": committed}]
+    )
+    apply_commands([stock("x", "add", available + committed)], desk.database)
+    apply_commands([allocated], desk.database)
 
 
 # The job --------------------------------------------------------------------------------------------------------------

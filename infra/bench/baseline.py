@@ -15,8 +15,8 @@ _STEPS = (
        JOIN locations AS loc ON loc.account_id = %(account)s AND loc.warehouse_id = %(warehouse)s
                             AND loc.name = r.location
        JOIN levels AS l ON l.account_id = %(account)s AND l.warehouse_id = %(warehouse)s AND l.sku = r.sku
-                       AND l.location_id = loc.location_id
-       WHERE r.quantity ~ '^[0-9]{1,9}$' AND r.action = 'replace'""",
+                       AND l.location_id = loc.location_id AND l.lot_id = ''
+       WHERE r.quantity ~ '^[0-9]{1,9}$' AND r.action = 'replace' AND NOT p.lot_tracked""",
     "ANALYZE good",
     """WITH changed AS (
            UPDATE levels AS l SET available = l.available + g.target - l.on_hand, version = l.version + 1,
@@ -27,8 +27,8 @@ _STEPS = (
                      new.available AS after),
        logged AS (
            INSERT INTO change_log
-               (account_id, level_id, version, state, delta, after, batch_id, reason, sync_id, sync_row)
-           SELECT %(account)s, level_id, version, 'available', delta, after, 0, reason, %(sync)s, n FROM changed)
+               (account_id, level_id, version, state, delta, after, batch_id, recorded_at, reason, sync_id, sync_row)
+           SELECT %(account)s, level_id, version, 'available', delta, after, 0, now(), reason, %(sync)s, n FROM changed)
        UPDATE good AS g SET version = changed.version FROM changed WHERE changed.n = g.n""",
     """INSERT INTO sync_items
            (account_id, sync_id, row, status, sku, quantity, action, reason, location, level_id, version)

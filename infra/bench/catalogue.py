@@ -35,8 +35,9 @@ def fill_levels(connection: psycopg.Connection, account_id: str, products: int) 
         [account_id, WAREHOUSE, BINS, products],
     )
     connection.execute(
-        """INSERT INTO change_log (account_id, level_id, version, state, delta, after, batch_id, reason)
-           SELECT account_id, level_id, 1, 'available', 5, 5, 0, 'opening stock' FROM levels WHERE account_id = %s""",
+        """INSERT INTO change_log (account_id, level_id, version, state, delta, after, batch_id, recorded_at, reason)
+           SELECT account_id, level_id, 1, 'available', 5, 5, 0, now(), 'opening stock'
+           FROM levels WHERE account_id = %s""",
         [account_id],
     )
 

@@ -5,8 +5,11 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 from zlib import crc32
 
 import psycopg
@@ -15,54 +18,140 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from consumers.cloudevents import Headers, event_headers
 from consumers.settings import Settings
 from infra.bench.catalogue import ACCOUNT, BINS, WAREHOUSE, fill_catalogue, fill_levels, settle
-from infra.bench.machine import peak_rss_mb
+from infra.bench.machine import cpu_seconds, peak_rss_mb
 from infra.platform import Platform
-from schemas.commands import AddInventory
+from schemas.commands.stock import AddInventory
 from schemas.topics import TOPICS, Topic
 
 LEVELS = 50_000
+HOT_LEVELS = 10
 _STEADY_PER_S = 1_000
 _STEADY_SECONDS = 20
 _TICK_SECONDS = 0.01
 _WORKERS = (("commands",), ("relay",))
+_POLL_SECONDS = 0.02
+_LONGEST_SECONDS = 600
 
 
 def bench_commands(count: int, data_dir: Path) -> dict[str, float]:
-    """`commands.*`: per second over `count` commands on 50,000 levels; p50, p99 in ms at 1,000/s, publish to event."""
-    with Platform(data_dir, _WORKERS) as platform:
-        with psycopg.connect(platform.settings.database_url.get_secret_value()) as connection:
-            fill_catalogue(connection, ACCOUNT, LEVELS)
-            fill_levels(connection, ACCOUNT, LEVELS)
-            connection.commit()
-            settle(connection)
-        seconds, latencies = asyncio.run(_measure(platform.settings, count))
-        percentiles = statistics.quantiles(latencies, n=100)
-        return {
-            "commands.count": count,
-            "commands.per_s": count / seconds,
-            "commands.p50_ms": percentiles[49] * 1000,
-            "commands.p99_ms": percentiles[98] * 1000,
-            "commands.peak_rss_mb": peak_rss_mb(platform.worker_pids),
-        }
+    """`commands.*`: per second over `count` commands on 50,000 levels, `hot_per_s` over a fifth of that on ten levels;
+    p50, p99 in ms at 1,000/s, publish to event.
+    """
+    spread = _drain(count, LEVELS, data_dir / "spread")
+    hot = _drain(count // 5, HOT_LEVELS, data_dir / "hot")
+    latencies = _latencies(data_dir / "steady")
+    percentiles = statistics.quantiles(latencies, n=100)
+    return {
+        "commands.count": count,
+        "commands.per_s": spread.per_s,
+        "commands.peak_rss_mb": spread.peak_rss_mb,
+        **{f"commands.cpu_us.{name}": micros for name, micros in spread.cpu_us.items()},
+        "commands.hot_per_s": hot.per_s,
+        "commands.p50_ms": percentiles[49] * 1000,
+        "commands.p99_ms": percentiles[98] * 1000,
+    }
 
 
-async def _measure(settings: Settings, count: int) -> tuple[float, list[float]]:
-    prefix = settings.kafka_topic_prefix
+@dataclass(frozen=True)
+class _Drained:
+    per_s: float
+    peak_rss_mb: float
+    cpu_us: dict[str, float]
+    """Of each process group, per command."""
+
+
+def _drain(count: int, levels: int, data_dir: Path) -> _Drained:
+    """How fast a backlog of commands goes through to results and events that the broker has acknowledged.
+
+    Producers and readers of a benchmark would take the same two cores: the commands are on the topic before the first
+    worker starts, and the results and events are read, and counted, after the last was published.
+    """
+    with Platform(data_dir, ()) as platform, _filled(platform.settings) as database:
+        last = asyncio.run(_publish_all(platform.settings, count, levels))
+        for roles in _WORKERS:
+            platform.start_worker(roles)
+        _wait(platform, database, "SELECT EXISTS (SELECT FROM commands)")
+        used, before = cpu_seconds(), _done(database)
+        _wait(platform, database, "SELECT count(*) = %s FROM commands WHERE command_id = ANY(%s)", [len(last), last])
+        _wait(platform, database, "SELECT NOT EXISTS (SELECT FROM outbox)")
+        ended, done = time.time(), count - before
+        (began,) = database.execute("SELECT extract(epoch FROM min(recorded_at)) FROM commands").fetchone() or (ended,)
+        cpu_us = {name: (cpu - used[name]) / done * 1e6 for name, cpu in cpu_seconds().items()}
+        memory = peak_rss_mb(platform.worker_pids)
+        asyncio.run(_count_published(platform.settings, count))
+        return _Drained(count / (ended - float(began)), memory, cpu_us)
+
+
+@contextmanager
+def _filled(settings: Settings) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(settings.database_url.get_secret_value()) as connection:
+        fill_catalogue(connection, ACCOUNT, LEVELS)
+        fill_levels(connection, ACCOUNT, LEVELS)
+        connection.commit()
+        settle(connection)  # and every statement is a transaction of its own from here on
+        yield connection
+
+
+def _done(database: psycopg.Connection) -> int:
+    (count,) = database.execute("SELECT count(*) FROM commands").fetchone() or (0,)
+    return int(count)
+
+
+def _wait(
+    platform: Platform, database: psycopg.Connection, question: LiteralString, values: Sequence[object] = ()
+) -> None:
+    """Until the answer is true."""
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while database.execute(question, values).fetchone() != (True,):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {_LONGEST_SECONDS} s still not: {question}")
+        platform.check()
+        time.sleep(_POLL_SECONDS)
+
+
+async def _publish_all(settings: Settings, count: int, levels: int) -> list[str]:
+    """The last command of each partition: when those are done, all are."""
+    last: dict[int, str] = {}
+    async with _producer(settings) as producer:
+        for first in range(0, count, 10_000):
+            ids = [f"load-{n}" for n in range(first, min(first + 10_000, count))]
+            last |= await _publish(producer, settings, ids, levels)
+    return list(last.values())
+
+
+async def _count_published(settings: Settings, count: int) -> None:
+    """TimeoutError where not every command has its result and its event on the topics."""
+    async with _consumer(settings, Topic.COMMAND_RESULTS) as results, _consumer(settings, Topic.CHANGES) as changes:
+        await asyncio.wait_for(asyncio.gather(_receive(results, count), _receive(changes, count)), _LONGEST_SECONDS)
+
+
+def _latencies(data_dir: Path) -> list[float]:
+    with Platform(data_dir, _WORKERS) as platform, _filled(platform.settings):
+        return asyncio.run(_steady(platform.settings))
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         enable_idempotence=settings.kafka_idempotence,
         max_batch_size=256 * 1024,
     )
-    results = AIOKafkaConsumer(f"{prefix}{Topic.COMMAND_RESULTS}", **_reading(settings))
-    changes = AIOKafkaConsumer(f"{prefix}{Topic.CHANGES}", **_reading(settings))
-    await asyncio.gather(producer.start(), results.start(), changes.start())
+    await producer.start()
     try:
-        await _warm_up(producer, results, changes, settings)
-        seconds = await _throughput(producer, results, changes, settings, count)
-        latencies = await _steady(producer, changes, settings)
+        yield producer
     finally:
-        await asyncio.gather(producer.stop(), results.stop(), changes.stop())
-    return seconds, latencies
+        await producer.stop()
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings, topic: Topic) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(f"{settings.kafka_topic_prefix}{topic}", **_reading(settings))
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 def _reading(settings: Settings) -> dict[str, object]:
@@ -74,29 +163,15 @@ def _reading(settings: Settings) -> dict[str, object]:
     }
 
 
-async def _warm_up(
-    producer: AIOKafkaProducer, results: AIOKafkaConsumer, changes: AIOKafkaConsumer, settings: Settings
-) -> None:
-    """Wait until the workers have joined and everything is connected."""
-    await _publish(producer, settings, [f"warm-{n}" for n in range(100)])
-    await asyncio.gather(_receive(results, 100), _receive(changes, 100))
-
-
-async def _throughput(
-    producer: AIOKafkaProducer, results: AIOKafkaConsumer, changes: AIOKafkaConsumer, settings: Settings, count: int
-) -> float:
-    """Seconds from the first command published until the last result and the last event were received."""
-    began = time.perf_counter()
-    await asyncio.gather(
-        _publish(producer, settings, [f"load-{n}" for n in range(count)]),
-        _receive(results, count),
-        _receive(changes, count),
-    )
-    return time.perf_counter() - began
-
-
-async def _steady(producer: AIOKafkaProducer, changes: AIOKafkaConsumer, settings: Settings) -> list[float]:
+async def _steady(settings: Settings) -> list[float]:
     """Seconds from publishing to receiving the change event, for each command at the steady rate."""
+    async with _producer(settings) as producer, _consumer(settings, Topic.CHANGES) as changes:
+        await _publish(producer, settings, [f"warm-{n}" for n in range(100)], LEVELS)
+        await _receive(changes, 100)  # the workers have joined and everything is connected
+        return await _at_a_steady_rate(producer, changes, settings)
+
+
+async def _at_a_steady_rate(producer: AIOKafkaProducer, changes: AIOKafkaConsumer, settings: Settings) -> list[float]:
     total = _STEADY_PER_S * _STEADY_SECONDS
     sent: dict[str, float] = {}
     latencies: list[float] = []
@@ -108,7 +183,7 @@ async def _steady(producer: AIOKafkaProducer, changes: AIOKafkaConsumer, setting
             ids = [f"steady-{n}" for n in range(len(sent), due)]
             now = time.perf_counter()
             sent.update(dict.fromkeys(ids, now))
-            await _publish(producer, settings, ids)
+            await _publish(producer, settings, ids, LEVELS)
             await asyncio.sleep(_TICK_SECONDS)
 
     async def receive() -> None:
@@ -121,15 +196,20 @@ async def _steady(producer: AIOKafkaProducer, changes: AIOKafkaConsumer, setting
     return latencies
 
 
-async def _publish(producer: AIOKafkaProducer, settings: Settings, ids: Sequence[str]) -> None:
-    """One `inventory.add` for each id, on a random level, in as few requests as the order of keys allows."""
+async def _publish(producer: AIOKafkaProducer, settings: Settings, ids: Sequence[str], levels: int) -> dict[int, str]:
+    """An `inventory.add` for each id, on one of the levels at random, in as few requests as the order of keys allows.
+
+    Returns the last id of each partition.
+    """
     topic = f"{settings.kafka_topic_prefix}{Topic.COMMANDS}"
     partitions = TOPICS[Topic.COMMANDS].partitions
     builders = [producer.create_batch() for _ in range(partitions)]
     waiting = []
+    last: dict[int, str] = {}
     for number, command_id in enumerate(ids):
-        key, value, headers = _command(command_id)
+        key, value, headers = _command(command_id, levels)
         partition = crc32(key) % partitions
+        last[partition] = command_id
         if builders[partition].append(key=key, value=value, timestamp=None, headers=headers) is None:
             waiting.append(await producer.send_batch(builders[partition], topic, partition=partition))
             builders[partition] = producer.create_batch()
@@ -140,10 +220,11 @@ async def _publish(producer: AIOKafkaProducer, settings: Settings, ids: Sequence
         if builder.record_count():
             waiting.append(await producer.send_batch(builder, topic, partition=partition))
     await asyncio.gather(*waiting)
+    return last
 
 
-def _command(command_id: str) -> tuple[bytes, bytes, Headers]:
-    level = random.randint(1, LEVELS)  # noqa: S311 - which level does not matter
+def _command(command_id: str, levels: int) -> tuple[bytes, bytes, Headers]:
+    level = random.randint(1, levels)  # noqa: S311 - which level does not matter
     sku = f"SKU-{level:08d}"
     data = {
         "account_id": ACCOUNT,

@@ -2,12 +2,15 @@
 
 import os
 import platform
+from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
+_SERVERS = {"postgres": "postgresql", "tansu": "broker", "weed": "object_store"}
 _PACKAGES = ("aiokafka", "faststream", "pandera", "polars", "psycopg", "pydantic")
 
 
@@ -25,6 +28,23 @@ def describe_machine() -> dict[str, str | int]:
 def peak_rss_mb(pids: Iterable[int]) -> float:
     """The largest resident size that any of the processes had since it began, in MB (Linux)."""
     return max(_peak_kib(pid) for pid in pids) * 1024 / 1e6
+
+
+def cpu_seconds() -> defaultdict[str, float]:
+    """The processor time that the processes below this one have used so far: each worker by its roles, each server."""
+    used: defaultdict[str, float] = defaultdict(float)
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            used[_group(process)] += times.user + times.system
+    return used
+
+
+def _group(process: psutil.Process) -> str:
+    words = process.cmdline()
+    if "worker" in words:
+        return f"worker_{'_'.join(words[words.index('worker') + 1 :])}"
+    return _SERVERS.get(process.name(), "other")
 
 
 def _peak_kib(pid: int) -> int:

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from infra.cli import demo, look, send, setup, snapshots, syncs, work
+from infra.cli import demo, do, lists, look, send, setup, snapshots, syncs, work
 from infra.cli.failures import explain
 from infra.cli.output import print_error
 
@@ -44,9 +44,12 @@ app.command()(demo.demo)
 app.command()(work.up)
 app.command()(work.worker)
 app.command()(send.send)
+app.command()(do.do)
 app.command()(look.levels)
 app.command()(look.log)
 app.command()(look.audit)
+for command in lists.COMMANDS:
+    app.command()(command)
 
 
 @app.callback()

@@ -15,7 +15,21 @@ from consumers.settings import Settings
 from infra.cli.failures import Failure
 from pipeline.errors import TryLater
 from pipeline.store.database import Database
-from schemas.identifiers import AccountIdField, LocationIdField, SkuField, WarehouseIdField
+from schemas import identifiers as ids
+from schemas.cloudevents import EventId
+from schemas.identifiers import (
+    AccountId,
+    AccountIdField,
+    DocumentId,
+    LocationId,
+    LocationIdField,
+    LotId,
+    LotIdField,
+    SkuField,
+    Text,
+    WarehouseId,
+    WarehouseIdField,
+)
 from schemas.topics import Topic
 
 
@@ -38,28 +52,63 @@ _ACCOUNT = typer.Option(
     metavar="ID",
     help="Whose data.",
 )
-Account = Annotated[str, _ACCOUNT]
-AccountOrNone = Annotated[str | None, _ACCOUNT]
-Warehouse = Annotated[
+Account = Annotated[AccountId, _ACCOUNT]
+AccountOrNone = Annotated[AccountId | None, _ACCOUNT]
+CustomerAccount = Annotated[
+    AccountId | None,
+    typer.Option(
+        "--customer-account",
+        parser=_parser(AccountIdField, "an account id"),
+        metavar="ID",
+        help="Act for this customer, who has linked the account.",
+    ),
+]
+CommandId = Annotated[
     str | None,
+    typer.Option(
+        "--id", parser=_parser(EventId, "a command id"), metavar="ID", help="The command's id; a new one if not given."
+    ),
+]
+TransferId = Annotated[
+    str | None,
+    typer.Option(
+        "--transfer", parser=_parser(DocumentId, "a transfer id"), metavar="ID", help="Only of this transfer."
+    ),
+]
+Warehouse = Annotated[
+    WarehouseId | None,
     typer.Option(
         "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Only of this warehouse."
     ),
 ]
 RequiredWarehouse = Annotated[
-    str,
+    WarehouseId,
     typer.Option(
         "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Whose stock it is."
     ),
 ]
 Sku = Annotated[
-    str | None, typer.Option("--sku", parser=_parser(SkuField, "a SKU"), metavar="SKU", help="Only of this SKU.")
+    ids.Sku | None, typer.Option("--sku", parser=_parser(SkuField, "a SKU"), metavar="SKU", help="Only of this SKU.")
 ]
 Location = Annotated[
-    str | None,
+    LocationId | None,
     typer.Option(
         "--location", parser=_parser(LocationIdField, "a location id"), metavar="ID", help="Only of this location."
     ),
+]
+_TEXT = _parser(Text, "a text of up to 255 characters")
+OfReason = Annotated[str | None, typer.Option("--reason", parser=_TEXT, metavar="CODE", help="Only with this reason.")]
+OfActor = Annotated[
+    str | None, typer.Option("--actor", parser=_TEXT, metavar="TEXT", help="Only by this person or system.")
+]
+OfDocument = Annotated[
+    str | None, typer.Option("--document", parser=_TEXT, metavar="NUMBER", help="Only of this order, purchase order…")
+]
+OfCommand = Annotated[
+    str | None, typer.Option("--command", parser=_TEXT, metavar="ID", help="Only by the command of this id.")
+]
+Lot = Annotated[
+    LotId | None, typer.Option("--lot", parser=_parser(LotIdField, "a lot id"), metavar="ID", help="Only of this lot.")
 ]
 
 
@@ -95,6 +144,22 @@ def open_database(settings: Settings) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def open_reading(account: AccountId, customer: AccountId | None) -> Iterator[tuple[Database, AccountId]]:
+    """The database, and whose data may be read there: the account's own, or that of a customer who lets it.
+
+    Raises:
+        Invalid: FORBIDDEN_ACCOUNT.
+    """
+    with open_database(load_settings()) as database:
+        if customer is not None:
+            from pipeline.commands.access import require_read  # noqa: PLC0415 - brings the outbox, and Polars, with it
+
+            with database.transaction() as connection:
+                require_read(connection, account, customer)
+        yield database, customer or account
 
 
 @asynccontextmanager

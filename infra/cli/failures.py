@@ -10,7 +10,7 @@ from consumers.dead_letters import TooManyDeadLetters
 from consumers.topics import TopicsError
 from infra.stack import StackError
 from pipeline.errors import Invalid, TryLater
-from pipeline.store.migrate import UpgradeError
+from pipeline.store.database import UpgradeError
 
 SEE_DOCTOR: Final = " (`onhand doctor` checks every server.)"
 

@@ -2,7 +2,9 @@
 """`onhand levels`, `log`, `events tail`, `audit`: look at stock, ledger and events, and prove that they agree."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,22 +12,46 @@ import typer
 from infra.cli.context import (
     Account,
     AccountOrNone,
+    CustomerAccount,
     Location,
+    Lot,
+    OfActor,
+    OfCommand,
+    OfDocument,
+    OfReason,
     Sku,
     Warehouse,
     load_settings,
     open_consumer,
     open_database,
+    open_reading,
 )
 from infra.cli.messages import shown
-from infra.cli.output import AsJson, Limit, print_json, print_line, print_rows
-from pipeline import views
-from schemas import identifiers as ids
+from infra.cli.output import AsJson, Limit, print_json, print_line, print_rows, rows_to_ask
+from pipeline import history, views
+from pipeline.store.database import Database
+from pipeline.store.pages import Row
+from schemas.identifiers import AccountId
 from schemas.topics import Topic
 
 if TYPE_CHECKING:
     from consumers.settings import Settings
     from pipeline.audit import Finding
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time as in ISO 8601, 2026-11-21T20:00:00Z for one") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+Since = Annotated[
+    datetime | None,
+    typer.Option(parser=_instant, metavar="TIME", help="Only from this time on, ISO 8601; UTC unless it says."),
+]
+Until = Annotated[datetime | None, typer.Option(parser=_instant, metavar="TIME", help="Only before this time.")]
 
 events = typer.Typer(no_args_is_help=True, help="The events on the topics.")
 # Typer makes an application of one command that command itself, unless it has a callback.
@@ -34,29 +60,65 @@ events.callback()(lambda: None)
 
 def levels(
     account: Account,
+    customer_account: CustomerAccount = None,
     warehouse: Warehouse = None,
     sku: Sku = None,
     location: Location = None,
+    lot: Lot = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME|VERSION",
+            help="As they were at a time (ISO 8601; UTC unless it says), or as their version of this number was, with "
+            "--warehouse and --sku.",
+        ),
+    ] = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """The account's stock: each level with its states, in units."""
-    with open_database(load_settings()) as database:
-        rows = views.levels(database, ids.AccountId(account), _stock(warehouse, sku, location))
+    stock = views.Stock(warehouse, sku, location, lot)
+    with open_reading(account, customer_account) as (database, owner):
+        rows = _levels(database, owner, stock, as_of, rows_to_ask(limit, as_json=as_json))
         print_rows(rows if as_json else map(_short, rows), as_json=as_json, limit=limit)
+
+
+def _levels(
+    database: Database, owner: AccountId, stock: views.Stock, as_of: str | None, most: int | None
+) -> Iterator[Row]:
+    if as_of is None:
+        return views.levels(database, owner, stock, limit=most)
+    if not (as_of.isascii() and as_of.isdigit()):
+        return history.levels_at(database, owner, stock, _instant(as_of), limit=most)
+    if stock.warehouse_id is None or stock.sku is None:
+        raise typer.BadParameter("each level counts its own versions: --as-of VERSION needs --warehouse and --sku")
+    if int(as_of) == 0:
+        raise typer.BadParameter("the versions of a level begin with 1")
+    return history.levels_at_version(database, owner, stock, int(as_of), limit=most)
 
 
 def log(
     account: Account,
+    customer_account: CustomerAccount = None,
     warehouse: Warehouse = None,
     sku: Sku = None,
     location: Location = None,
+    lot: Lot = None,
+    reason: OfReason = None,
+    actor: OfActor = None,
+    document: OfDocument = None,
+    command: OfCommand = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """The account's change log, newest first: what changed, why, and by what."""
-    with open_database(load_settings()) as database:
-        rows = views.change_log(database, ids.AccountId(account), _stock(warehouse, sku, location))
+    """The change log, newest first: what changed, why, by whom, and by which command or row of a sync."""
+    changes = history.Changes(
+        views.Stock(warehouse, sku, location, lot), reason, document, actor, command, since, until
+    )
+    with open_reading(account, customer_account) as (database, owner):
+        rows = history.change_log(database, owner, changes, limit=rows_to_ask(limit, as_json=as_json))
         print_rows(rows, as_json=as_json, limit=limit)
 
 
@@ -127,15 +189,7 @@ def _print_finding(finding: "Finding") -> None:
         print_line(f"           {example}")
 
 
-def _short(level: views.Row) -> views.Row:
+def _short(level: Row) -> Row:
     """For a table: a state in which there is nothing stays empty, and where that is so of all levels has no column."""
     always = ("warehouse_id", "sku", "location_id", "version", "on_hand", "available")
     return {name: value if name in always else value or None for name, value in level.items() if name != "updated_at"}
-
-
-def _stock(warehouse: str | None, sku: str | None, location: str | None) -> views.Stock:
-    return views.Stock(
-        warehouse_id=ids.WarehouseId(warehouse) if warehouse else None,
-        sku=ids.Sku(sku) if sku else None,
-        location_id=ids.LocationId(location) if location else None,
-    )

@@ -106,7 +106,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     columns = [name for name in rows[0] if any(row[name] not in (None, "", [], {}) for row in rows)]
     for name in columns:
-        numbers = all(isinstance(row[name], int | None) for row in rows)
+        numbers = all(isinstance(row[name], int | None) and not isinstance(row[name], bool) for row in rows)
         table.add_column(name, overflow="fold", justify="right" if numbers else "left")
     for row in rows:
         table.add_row(*(Text(_text(row[name])) for name in columns))
@@ -117,6 +117,8 @@ def _text(value: Any) -> str:
     match value:
         case None:
             return ""
+        case bool():
+            return "yes" if value else "no"
         case str():
             return _printable(value)
         case list() | dict() | tuple():

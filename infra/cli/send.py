@@ -7,28 +7,25 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
-from uuid import uuid4
+from typing import Annotated, Any, Final
 
 import typer
 from aiokafka import AIOKafkaConsumer
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.progress import Progress
 
+from consumers.cloudevents import fault_words
 from consumers.settings import Settings
 from infra.cli.context import AccountOrNone, load_settings, open_consumer, open_producer
 from infra.cli.failures import Failure
-from infra.cli.messages import Message, publish, shown
-from infra.cli.output import AsJson, print_json, print_line, print_note, progress
+from infra.cli.messages import Message, publish
+from infra.cli.orders import BadOrder, Sender, order
+from infra.cli.output import AsJson, print_json, print_note, progress
+from infra.cli.results import CommandKey, is_rejected, print_result, results_of
 from schemas.cloudevents import Attribute, EventId, StructuredEvent
-from schemas.commands import COMMANDS
-from schemas.states import ResultStatus
 from schemas.topics import Topic
 
 _MOST_BAD_LINES: Final = 20
-
-_Id: TypeAlias = tuple[str, str]
-"""Account and command id: ids are unique within an account only."""
 
 
 class _ShortForm(BaseModel):
@@ -65,7 +62,7 @@ def send(
     if file != "-":
         _check(Path(file), account)
     sent, answers = asyncio.run(_run(load_settings(), file, account, timeout if wait else None, as_json=as_json))
-    rejected = answers.count(ResultStatus.REJECTED)
+    rejected = sum(map(is_rejected, answers))
     if not wait and as_json:
         print_json({"sent": sent})
     elif not as_json:
@@ -94,9 +91,9 @@ def _check(path: Path, account: str | None) -> None:
 
 async def _run(
     settings: Settings, file: str, account: str | None, timeout: float | None, *, as_json: bool
-) -> tuple[int, list[ResultStatus]]:
-    """How many were sent, and the statuses of the results, one for each id."""
-    ids: set[_Id] = set()
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many were sent, and the results, one for each id."""
+    keys: set[CommandKey] = set()
     async with AsyncExitStack() as stack:
         # The place in the results is noted before the first command goes out, so that no result can be missed.
         results = (
@@ -109,52 +106,33 @@ async def _run(
         task = bar.add_task("Sending", total=None)
         sent = 0
         topic = settings.kafka_topic_prefix + Topic.COMMANDS
-        async for count in publish(producer, topic, _messages(file, account, ids)):
+        async for count in publish(producer, topic, _messages(file, account, keys)):
             sent += count
             bar.update(task, completed=sent)
         if results is None or timeout is None:
             return sent, []
-        return len(ids), await _await_results(results, ids, timeout, bar, as_json=as_json)
+        return len(keys), await _await_results(results, keys, timeout, bar, as_json=as_json)
 
 
-def _messages(file: str, account: str | None, ids: set[_Id]) -> Iterator[Message]:
+def _messages(file: str, account: str | None, keys: set[CommandKey]) -> Iterator[Message]:
     lines = _read(None if file == "-" else Path(file), account)
     for count, line in enumerate(lines):
         if isinstance(line, _BadLine):
             raise Failure(f"{'standard input' if file == '-' else file}, {line}\nCommands sent before it: {count}.")
-        ids.add((json.loads(line.data)["account_id"], line.id))
+        keys.add((json.loads(line.data)["account_id"], line.id))
         yield line
 
 
 async def _await_results(
-    results: AIOKafkaConsumer, ids: set[_Id], timeout: float, bar: Progress, *, as_json: bool
-) -> list[ResultStatus]:
-    missing, statuses = set(ids), list[ResultStatus]()
-    task = bar.add_task("Waiting", total=len(ids))
-    while missing:
-        batches = await results.getmany(timeout_ms=int(timeout * 1000))
-        found = [
-            result
-            for records in batches.values()
-            for result in (shown(record)["data"] for record in records)
-            if isinstance(result, dict) and (result.get("account_id"), result.get("command_id")) in missing
-        ]
-        if not batches:
-            break
-        for result in found:
-            missing.discard((result["account_id"], result["command_id"]))
-            statuses.append(ResultStatus(result["status"]))
-            _print_result(result, as_json=as_json)
-        bar.update(task, completed=len(statuses))
-    return statuses
-
-
-def _print_result(result: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(result)
-    else:
-        reason = f"  {result['code']}: {result.get('message') or ''}" if result.get("code") else ""
-        print_line(f"{result['status']:<9}  {result['type']}  {result['command_id']}{reason}")
+    results: AIOKafkaConsumer, keys: set[CommandKey], timeout: float, bar: Progress, *, as_json: bool
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    task = bar.add_task("Waiting", total=len(keys))
+    async for result in results_of(results, keys, timeout):
+        found.append(result)
+        print_result(result, as_json=as_json)
+        bar.update(task, completed=len(found))
+    return found
 
 
 def _read(path: Path | None, account: str | None) -> Iterator[Message | _BadLine]:
@@ -174,21 +152,9 @@ def _parse(number: int, line: bytes, account: str | None) -> Message | _BadLine:
         return _BadLine(number, "no JSON object")
     try:
         event = (StructuredEvent if "specversion" in value else _ShortForm).model_validate(value)
-        command = COMMANDS.get(event.type)
-        if command is None:
-            return _BadLine(number, f"type {event.type!r} is not one of {', '.join(COMMANDS)}")
-        data = event.data if account is None else {"account_id": account} | event.data
-        if account is not None and data["account_id"] != account:
-            return _BadLine(number, f"account_id {data['account_id']!r} is not --account {account!r}")
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        command.model_validate_json(text)
+        message = order(event.type, event.data, Sender(account), event.id)
     except ValidationError as error:
-        return _BadLine(number, "; ".join(_problem(problem) for problem in error.errors(include_url=False)))
-    message_id = event.id or str(uuid4())
-    key = f"{data['warehouse_id']}:{data['sku']}" if {"warehouse_id", "sku"} <= data.keys() else message_id
-    message = Message(event.type, message_id, key, text.encode())
+        return _BadLine(number, fault_words(error))
+    except BadOrder as error:
+        return _BadLine(number, str(error))
     return replace(message, source=event.source, time=event.time) if isinstance(event, StructuredEvent) else message
-
-
-def _problem(problem: Any) -> str:
-    return f"{'.'.join(map(str, problem['loc'])) or 'line'}: {problem['msg']}"

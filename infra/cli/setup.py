@@ -19,7 +19,6 @@ from infra.cli.failures import SEE_DOCTOR, explain
 from infra.cli.output import AsJson, print_json, print_line, print_rows
 from pipeline.errors import Invalid, TryLater
 from pipeline.objects import ObjectStore
-from pipeline.store import migrate
 from schemas.errors import ErrorCode
 
 db = typer.Typer(no_args_is_help=True, help="The database.")
@@ -34,6 +33,8 @@ topics.callback()(lambda: None)
 @db.command()
 def upgrade(as_json: AsJson = False) -> None:
     """Bring the database to this version's schema. Safe to run twice and at once."""
+    from pipeline.store import migrate  # noqa: PLC0415 - Alembic is slow to import
+
     done = migrate.upgrade(load_settings().database_url.get_secret_value())
     if as_json:
         print_json({"applied": done})
@@ -101,6 +102,8 @@ def _check(name: str, look: Callable[[], str]) -> Check:
 
 
 def _database(settings: Settings) -> str:
+    from pipeline.store import migrate  # noqa: PLC0415 - Alembic is slow to import
+
     missing = migrate.pending(settings.database_url.get_secret_value())
     if missing:
         raise _Wrong(f"lacks {', '.join(missing)}: run `onhand db upgrade`")

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.commands import AnyCommand, CreateLocation, UpsertProduct, UpsertWarehouse
+from schemas.commands.base import Command
+from schemas.commands.catalogue import CreateLocation, UpsertProduct, UpsertWarehouse
 from schemas.identifiers import AccountId
 from schemas.states import Slotting
 
@@ -48,7 +49,7 @@ def bin_name(number: int) -> str:
     return f"{'ABCD'[number // 50]}-{number // 5 % 10:02d}-{number % 5 + 1}"
 
 
-def warehouses() -> list[AnyCommand]:
+def warehouses() -> list[Command]:
     """To be carried out before the rest."""
     slottings = {MAIN: Slotting.DYNAMIC, RESERVE: Slotting.DYNAMIC, SHOP: Slotting.STATIC}
     return [
@@ -57,7 +58,7 @@ def warehouses() -> list[AnyCommand]:
     ]
 
 
-def bins_and_products(size: Size) -> Iterator[AnyCommand]:
+def bins_and_products(size: Size) -> Iterator[Command]:
     """The bins of both dynamic warehouses, and all products."""
     for warehouse in (MAIN, RESERVE):
         for n in range(BINS):

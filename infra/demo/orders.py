@@ -6,7 +6,8 @@ from typing import Final
 from infra.cli.messages import Message
 from infra.demo.catalogue import ACCOUNT, MAIN, RESERVE, SHOP, SHOP_ONLY_SKU, bin_id, sku
 from infra.demo.expected import Answer, Expected, Place
-from schemas.commands import AddInventory, AnyCommand, RemoveInventory, ReplaceInventory, StockCommand
+from schemas.commands.base import Command
+from schemas.commands.stock import AddInventory, RemoveInventory, ReplaceInventory
 from schemas.errors import ErrorCode
 from schemas.identifiers import UNASSIGNED
 from schemas.states import ResultStatus
@@ -15,15 +16,17 @@ ROUNDS: Final = 50
 OPENING_SHOP_STOCK: Final = 40
 _ACTOR: Final = "demo"
 
+_StockCommand = AddInventory | RemoveInventory | ReplaceInventory
 
-def message(command: AnyCommand, command_id: str) -> Message:
+
+def message(command: Command, command_id: str) -> Message:
     """The command as it is sent, in order with the others of its level."""
     fields = command.model_dump()
     key = f"{fields['warehouse_id']}:{fields['sku']}" if {"warehouse_id", "sku"} <= fields.keys() else command_id
     return Message(command.TYPE, command_id, key, command.model_dump_json(exclude_none=True).encode())
 
 
-def catalogue_messages(commands: Iterable[AnyCommand], expected: Expected) -> Iterator[Message]:
+def catalogue_messages(commands: Iterable[Command], expected: Expected) -> Iterator[Message]:
     """Commands that all must be carried out."""
     for command in commands:
         fields = command.model_dump()
@@ -66,7 +69,7 @@ def repeats(expected: Expected) -> list[Message]:
     return [message(_fill(AddInventory, SHOP, sku(1), quantity), "round-1-0") for quantity in (7, 8)]
 
 
-def _refusals() -> list[tuple[StockCommand, ErrorCode]]:
+def _refusals() -> list[tuple[_StockCommand, ErrorCode]]:
     return [
         (_fill(RemoveInventory, SHOP, sku(1), 1_000_000), ErrorCode.INSUFFICIENT_STOCK),
         (_fill(AddInventory, SHOP, "GONE", 1), ErrorCode.UNKNOWN_SKU),
@@ -78,8 +81,8 @@ def _refusals() -> list[tuple[StockCommand, ErrorCode]]:
 
 
 def _fill(
-    order: type[StockCommand], warehouse: str, product: str, quantity: int, location: str | None = None
-) -> StockCommand:
+    order: type[_StockCommand], warehouse: str, product: str, quantity: int, location: str | None = None
+) -> _StockCommand:
     return order.model_validate(
         {
             "account_id": ACCOUNT,
@@ -92,7 +95,7 @@ def _fill(
     )
 
 
-def _sent(command: StockCommand, command_id: str, expected: Expected) -> Message:
+def _sent(command: _StockCommand, command_id: str, expected: Expected) -> Message:
     """A command that must be carried out."""
     place = Place(command.warehouse_id, command.sku, command.location_id or UNASSIGNED)
     match command:

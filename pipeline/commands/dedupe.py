@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import psycopg
 
 from pipeline.commands.received import ReceivedCommand
+from pipeline.commands.runs import CATALOGUE
 from pipeline.errors import Invalid
 from pipeline.store.commands import CommandKey, Outcome, earlier_outcomes
-from schemas.commands import CreateLocation, UpsertProduct, UpsertWarehouse
 from schemas.errors import ErrorCode
 from schemas.events import CommandResult
 from schemas.states import ResultStatus
@@ -16,14 +16,13 @@ from schemas.states import ResultStatus
 
 @dataclass
 class Deliveries:
-    """A batch, sorted: new commands by kind, in order, and the answers to repeats of earlier batches.
-
-    A repeat within the batch is left out: its twin's result answers it too.
-    """
+    """A batch, sorted: new commands by kind, in order, and the answers to repeats of earlier batches."""
 
     catalogue: list[ReceivedCommand] = field(default_factory=list)
     stock: list[ReceivedCommand] = field(default_factory=list)
     repeats: list[CommandResult] = field(default_factory=list)
+    twins: list[CommandKey] = field(default_factory=list)
+    """The key of each repeat within the batch: to be answered when its twin has its outcome."""
 
 
 def deduplicate(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> Deliveries:
@@ -34,13 +33,13 @@ def deduplicate(connection: psycopg.Connection, received: Sequence[ReceivedComma
     for delivery in received:
         if outcome := earlier.get(delivery.key):
             deliveries.repeats.append(_answer(delivery, outcome))
-        elif new.setdefault(delivery.key, delivery).body_hash != delivery.body_hash:
-            deliveries.repeats.append(_mismatch(delivery))
-    for delivery in new.values():
-        if isinstance(delivery.command, UpsertWarehouse | UpsertProduct | CreateLocation):
-            deliveries.catalogue.append(delivery)
+        elif (first := new.setdefault(delivery.key, delivery)) is delivery:
+            part = deliveries.catalogue if type(delivery.command) in CATALOGUE else deliveries.stock
+            part.append(delivery)
+        elif first.body_hash == delivery.body_hash:
+            deliveries.twins.append(delivery.key)
         else:
-            deliveries.stock.append(delivery)
+            deliveries.repeats.append(_mismatch(delivery))
     return deliveries
 
 

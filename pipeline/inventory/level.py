@@ -1,22 +1,21 @@
 """A level: the stock of one SKU in one location, in every state."""
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from schemas.states import InventoryState
 
 
 class LevelKey(NamedTuple):
-    """What names a level to the outside."""
+    """What names a level to the outside. `lot_id` is empty where the product is not tracked by lot."""
 
     account_id: str
     warehouse_id: str
     sku: str
     location_id: str
+    lot_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """Quantities are in units. `version` counts the changes of the level, from 0 for one that was never stocked."""
 
     level_id: int
@@ -34,9 +33,15 @@ class Level:
         """The units that are physically there: every state but incoming."""
         return self.available + self.committed + self.reserved + self.damaged + self.safety_stock + self.quality_control
 
+    def quantity(self, state: InventoryState) -> int:
+        """The units in a state."""
+        return self[_POSITION[state]]
 
-@dataclass(frozen=True, slots=True)
-class StateDelta:
+
+_POSITION: Final = {state: Level._fields.index(state) for state in InventoryState}
+
+
+class StateDelta(NamedTuple):
     """One line of the ledger: `state` of the level changed by `delta` units and is `after` now. Never zero."""
 
     state: InventoryState
@@ -44,9 +49,15 @@ class StateDelta:
     after: int
 
 
-def changed(level: Level, deltas: dict[InventoryState, int]) -> tuple[Level, tuple[StateDelta, ...]]:
+def changed(level: Level, deltas: dict[InventoryState, int]) -> tuple[Level, list[StateDelta]]:
     """The level with the deltas added as its next version, and the ledger lines; the same where all are zero."""
-    lines = tuple(StateDelta(state, delta, getattr(level, state) + delta) for state, delta in deltas.items() if delta)
+    values = list(level)
+    lines = []
+    for state, delta in deltas.items():
+        if delta:
+            values[_POSITION[state]] += delta
+            lines.append(StateDelta(state, delta, values[_POSITION[state]]))
     if not lines:
-        return level, ()
-    return replace(level, version=level.version + 1, **{line.state: line.after for line in lines}), lines
+        return level, lines
+    values[1] += 1
+    return Level._make(values), lines

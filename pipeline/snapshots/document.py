@@ -28,8 +28,8 @@ class Document:
 
     In it is each product that has a level in the warehouses asked for. `has_inventory` leaves out products of which no
     such level has units on hand, `updated_from` those of which no such level changed since then; a product that stays
-    has all its levels. Without either filter a product that has no level is in it too, with no warehouses, when no
-    warehouse was asked for or the product is available in the one that was.
+    has all its levels, but those whose location was deleted. Without either filter a product that has no level is in it
+    too, with no warehouses, when no warehouse was asked for or the product is available in the one that was.
     """
 
     def __init__(self, connection: psycopg.Connection, job: SnapshotStatus) -> None:

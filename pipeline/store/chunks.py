@@ -8,6 +8,7 @@ import psycopg
 from pipeline.store.outbox import announce_batch
 from pipeline.store.statements import statements
 from pipeline.store.syncs import SyncKey
+from pipeline.store.warehouse_locks import lock_warehouses
 from schemas.identifiers import UNASSIGNED
 from schemas.states import ItemStatus
 
@@ -36,8 +37,10 @@ def stage(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
 def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -> dict[ItemStatus, int]:
     """Apply the staged rows: replace each good row's level, log the change, and write every row's status.
 
-    Returns the number of rows by status.
+    Holds the warehouse from here on, as every writer of stock does: a location that a row names is neither deleted nor
+    given other rules before the chunk is committed. Returns the number of rows by status.
     """
+    lock_warehouses(connection, shared=[(key.account_id, target.warehouse_id)])
     parameters = key.parameters(warehouse_id=target.warehouse_id, actor=target.actor, unassigned=UNASSIGNED)
     connection.execute(_SQL["resolve"], parameters, prepare=False)
     connection.execute(_SQL["create_levels"], parameters, prepare=False)
@@ -46,8 +49,8 @@ def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -
     change_count = connection.execute(_SQL["update_levels"], parameters, prepare=False).rowcount
     connection.execute(_SQL["allow_all_joins"])
     if change_count:
-        batch_id = announce_batch(connection, key.account_id, change_count=change_count)
-        connection.execute(_SQL["append_ledger"], {**parameters, "batch_id": batch_id}, prepare=False)
+        batch = announce_batch(connection, key.account_id, change_count=change_count)
+        connection.execute(_SQL["append_ledger"], {**parameters, **batch._asdict()}, prepare=False)
     row = connection.execute(_SQL["insert_items"], parameters, prepare=False).fetchone()
     assert row is not None  # noqa: S101 - an aggregate gives one row
     return {ItemStatus.SUCCESS: row[0], ItemStatus.ERROR: row[1]}

@@ -1,11 +1,12 @@
 """Reads and writes the dedupe records and results of commands."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import psycopg
+from pydantic_core import to_json
 
+from pipeline.store.outbox import Batch
 from pipeline.store.statements import joined, statements
 from schemas.errors import ErrorCode
 from schemas.events import CommandResult, LevelTouched
@@ -22,14 +23,16 @@ class CommandKey(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a command. `levels` are documents of the form of LevelTouched."""
+    """What became of a command. `levels` are documents of the form of LevelTouched, at most MAX_LEVELS_OF_RESULT."""
 
     key: CommandKey
+    customer_account_id: str | None
     type: str
     body_hash: bytes
     status: ResultStatus
     code: ErrorCode | None
     message: str | None
+    change_count: int
     levels: Sequence[dict[str, object]]
 
     def result(self, status: ResultStatus | None = None) -> CommandResult:
@@ -37,11 +40,13 @@ class Outcome(NamedTuple):
         return CommandResult(
             account_id=self.key.account_id,
             command_id=self.key.command_id,
+            customer_account_id=self.customer_account_id,
             type=self.type,
             status=status or self.status,
             first=self.status if status else None,
             code=self.code,
             message=self.message,
+            change_count=self.change_count,
             levels=tuple(LevelTouched.model_validate(level) for level in self.levels),
         )
 
@@ -57,36 +62,39 @@ def earlier_outcomes(connection: psycopg.Connection, keys: Iterable[CommandKey])
     outcomes = (
         Outcome(
             CommandKey(account_id, command_id),
+            customer_account_id,
             kind,
             body_hash,
             ResultStatus(status),
             ErrorCode(code) if code else None,
-            message,
-            levels,
+            *what,
         )
-        for account_id, command_id, body_hash, kind, status, code, message, levels in rows
+        for account_id, command_id, customer_account_id, body_hash, kind, status, code, *what in rows
     )
     return {outcome.key: outcome for outcome in outcomes}
 
 
-def insert_outcomes(connection: psycopg.Connection, outcomes: Iterable[Outcome], batch_ids: dict[str, int]) -> None:
-    """Write dedupe records and results. `batch_ids` gives the batch of each account.
+def insert_outcomes(connection: psycopg.Connection, outcomes: Iterable[Outcome], batches: dict[str, Batch]) -> None:
+    """Write dedupe records and results. `batches` gives the batch of each account.
 
     Raises:
         psycopg.errors.UniqueViolation: another worker wrote one of the ids meanwhile.
     """
     with connection.cursor() as cursor, cursor.copy(_SQL["copy_commands"]) as copy:
-        for o in outcomes:
+        for key, customer_account_id, kind, body_hash, status, code, message, change_count, levels in outcomes:
+            account_id, command_id = key
             copy.write_row(
                 (
-                    o.key.account_id,
-                    o.key.command_id,
-                    o.type,
-                    o.body_hash,
-                    o.status,
-                    o.code,
-                    o.message,
-                    json.dumps(o.levels),
-                    batch_ids[o.key.account_id],
+                    account_id,
+                    command_id,
+                    customer_account_id,
+                    kind,
+                    body_hash,
+                    str(status),  # as plain text: the driver takes twice as long for an enum
+                    None if code is None else str(code),
+                    message,
+                    change_count,
+                    to_json(levels).decode(),
+                    *batches[account_id],
                 )
             )

@@ -13,6 +13,10 @@ _FAULTS_OF_THE_WORK = ("22", "23")
 _MISSING_SCHEMA = {"42P01", "42703"}
 
 
+class UpgradeError(Exception):
+    """The database cannot be brought to this version's schema. The message says why and what to do."""
+
+
 class Database:
     """A pool of connections. Safe to share between threads."""
 
@@ -38,8 +42,10 @@ class Database:
         except PoolTimeout as error:
             raise TryLater(f"PostgreSQL does not answer: {error}") from error
         except psycopg.DatabaseError as error:
-            if error.sqlstate is not None and error.sqlstate.startswith(_FAULTS_OF_THE_WORK):
+            if (error.sqlstate or "").startswith(_FAULTS_OF_THE_WORK):
                 raise
+            if isinstance(error, psycopg.DataError | psycopg.ProgrammingError) and error.sqlstate is None:
+                raise  # the driver itself cannot write or read the value: no server will ever be ready for it
             advice = " Has `onhand db upgrade` been run?" if error.sqlstate in _MISSING_SCHEMA else ""
             raise TryLater(f"PostgreSQL: {error}{advice}") from error
 

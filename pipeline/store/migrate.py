@@ -16,15 +16,12 @@ from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pipeline.errors import TryLater
+from pipeline.store.database import UpgradeError
 
 VERSION_TABLE: Final = "schema_version"
 MINIMUM_SERVER: Final = 18
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x6F6E68616E64  # "onhand": no other use of advisory locks in this database may take the same number
-
-
-class UpgradeError(Exception):
-    """The database cannot be brought to this version's schema. The message says why and what to do."""
 
 
 def upgrade(database_url: str) -> list[str]:

@@ -1,9 +1,12 @@
 """The transactional outbox: what a transaction has to say is written with it and published after it by the relay."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from datetime import datetime
+from functools import partial
+from itertools import accumulate, islice, repeat
+from operator import add
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -11,6 +14,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from pipeline.store.change_events import level_changed_events
+from pipeline.store.channel_updates import channel_updates
 from pipeline.store.database import Database
 from pipeline.store.statements import statements
 from schemas.cloudevents import EventType
@@ -37,6 +41,18 @@ class OutgoingMessage:
         return {"topic": self.topic, "key": self.key, "type": self.type, "data": self.data.model_dump(mode="json")}
 
 
+class Batch(NamedTuple):
+    """The number of a batch of writes and its time, which all rows of the batch carry.
+
+    Both are taken while the locks are held: of two batches that change the same level, the later one has the higher
+    number, and the later time too as long as the server's clock is not set back.
+    """
+
+    batch_id: int
+    recorded_at: str
+    """As PostgreSQL writes and reads it."""
+
+
 def announce_batch(
     connection: psycopg.Connection,
     account_id: str,
@@ -44,7 +60,7 @@ def announce_batch(
     change_count: int = 0,
     result_count: int = 0,
     messages: Sequence[OutgoingMessage] = (),
-) -> int:
+) -> Batch:
     """Number a batch of writes; change_log and commands rows that carry the number are published after the commit.
 
     To be called when the transaction holds the locks of everything that the batch says something about: the order of
@@ -61,7 +77,7 @@ def announce_batch(
     ).fetchone()
     connection.execute(_SQL["wake_relay"])
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives the row that it inserted
-    return int(row[0])
+    return Batch._make(row)
 
 
 def publish(connection: psycopg.Connection, account_id: str, messages: Sequence[OutgoingMessage]) -> None:
@@ -71,16 +87,19 @@ def publish(connection: psycopg.Connection, account_id: str, messages: Sequence[
 
 @dataclass(frozen=True)
 class PendingBatch:
-    """A batch that waits to be published."""
+    """A batch that waits to be published. `has_channels`: its account has linked locations of sales channels."""
 
+    account_id: str
     batch_id: int
     change_count: int
     result_count: int
     messages: list[dict[str, Any]]
+    recorded_at: datetime
+    has_channels: bool
 
     @property
     def size(self) -> int:
-        """How many messages it is, at most."""
+        """How many messages it is, at most; those to channels not counted."""
         return self.change_count + self.result_count + len(self.messages)
 
 
@@ -91,7 +110,7 @@ class Publishable(NamedTuple):
     type: str
     id: str
     key: str
-    data: str
+    data: bytes
 
 
 def claim_batches(connection: psycopg.Connection, max_messages: int) -> list[PendingBatch]:
@@ -101,7 +120,8 @@ def claim_batches(connection: psycopg.Connection, max_messages: int) -> list[Pen
     """
     rows = connection.execute(_SQL["claim_batches"], {"limit": _CLAIMED_AT_ONCE}).fetchall()
     batches = [
-        PendingBatch(batch_id, changes, results, messages or []) for batch_id, changes, results, messages in rows
+        PendingBatch(account_id, batch_id, changes, results, messages or [], recorded_at, has_channels)
+        for account_id, batch_id, changes, results, messages, recorded_at, has_channels in rows
     ]
     sizes = accumulate(batch.size for batch in batches)
     return [batch for batch, total in zip(batches, sizes, strict=True) if batch is batches[0] or total <= max_messages]
@@ -109,20 +129,38 @@ def claim_batches(connection: psycopg.Connection, max_messages: int) -> list[Pen
 
 def messages_of(connection: psycopg.Connection, batches: Sequence[PendingBatch]) -> Iterator[Publishable]:
     """All messages of some claimed batches, in the order in which each topic gets them."""
-    with_changes = {"batch_ids": [batch.batch_id for batch in batches if batch.change_count]}
+    with_changes = [batch for batch in batches if batch.change_count]
+    if with_changes and (lines := _copied(connection, "copy_changes_of_batches", with_changes)):
+        yield from _publishables(Topic.CHANGES, EventType.LEVEL_CHANGED, level_changed_events(lines).rows())
+    with_channels = [batch for batch in batches if batch.has_channels]
+    if with_channels and (lines := _copied(connection, "copy_channel_updates_of_batches", with_channels)):
+        yield from _publishables(Topic.CHANNEL_UPDATES, EventType.CHANNEL_UPDATE, channel_updates(lines).rows())
     with_results = {"batch_ids": [batch.batch_id for batch in batches if batch.result_count]}
-    if with_changes["batch_ids"]:
-        with connection.cursor() as cursor, cursor.copy(_SQL["copy_changes_of_batches"], with_changes) as copy:
-            events = level_changed_events(b"".join(copy))
-        for key, event_id, data in events:
-            yield Publishable(Topic.CHANGES, EventType.LEVEL_CHANGED, event_id, key, data)
     if with_results["batch_ids"]:
-        for key, event_id, data in connection.execute(_SQL["results_of_batches"], with_results):
-            yield Publishable(Topic.COMMAND_RESULTS, EventType.COMMAND_RESULT, event_id, key, data)
+        results = connection.execute(_SQL["results_of_batches"], with_results, binary=True).fetchall()
+        yield from _publishables(Topic.COMMAND_RESULTS, EventType.COMMAND_RESULT, results)
     for batch in batches:
         for number, m in enumerate(batch.messages):
-            event_id = f"message:{batch.batch_id}:{number}"
-            yield Publishable(Topic(m["topic"]), m["type"], event_id, m["key"], json.dumps(m["data"]))
+            data = json.dumps(m["data"], ensure_ascii=False, separators=(",", ":")).encode()
+            yield Publishable(Topic(m["topic"]), m["type"], f"message:{batch.batch_id}:{number}", m["key"], data)
+
+
+def _publishables(topic: Topic, type_: EventType, rows: Iterable[tuple[str, str, bytes]]) -> Iterator[Publishable]:
+    """Rows of id, key and data as messages of one kind: without a call of Python code for each."""
+    return map(partial(tuple.__new__, Publishable), map(add, repeat((topic, type_)), rows))
+
+
+def _copied(connection: psycopg.Connection, statement: str, batches: Sequence[PendingBatch]) -> bytes:
+    """What a COPY of the ledger lines of some batches gives, as CSV."""
+    times = [batch.recorded_at for batch in batches]
+    parameters = {
+        "account_ids": sorted({batch.account_id for batch in batches}),
+        "batch_ids": [batch.batch_id for batch in batches],
+        "first": min(times),
+        "last": max(times),
+    }
+    with connection.cursor() as cursor, cursor.copy(_SQL[statement], parameters) as copy:
+        return b"".join(copy)
 
 
 def delete_batches(connection: psycopg.Connection, batches: Sequence[PendingBatch]) -> None:
@@ -133,13 +171,14 @@ def delete_batches(connection: psycopg.Connection, batches: Sequence[PendingBatc
 def publish_outbox(database: Database, send: Callable[[Sequence[Publishable]], None], max_messages: int) -> int:
     """Publish the oldest batches; how many batches that were, 0 when nothing waits.
 
-    `send` returns when the broker has acknowledged all that it was given. When it raises, some of it may be published,
-    and all of it will be published again.
+    `send` gets at most `max_messages` at once, and returns when the broker has acknowledged them. When it raises, some
+    of the batches' messages may be published, and all of them will be published again.
     """
     with database.transaction() as connection:
         batches = claim_batches(connection, max_messages)
-        messages = list(messages_of(connection, batches))
+        messages = messages_of(connection, batches)
+        while part := list(islice(messages, max_messages)):
+            send(part)
         if batches:
-            send(messages)
             delete_batches(connection, batches)
     return len(batches)

@@ -1,14 +1,16 @@
 """Commands of account acme, and a small catalogue to give them to."""
 
+import json
+
 from pipeline.commands.handler import apply_commands
 from pipeline.commands.received import ReceivedCommand
 from pipeline.store.database import Database
-from schemas.commands import COMMANDS
+from schemas.commands import COMMANDS, read_json
 
 
 def order(command_id: str, type_: str, **data: object) -> ReceivedCommand:
     """A command as a consumer hands it over."""
-    return ReceivedCommand(command_id, COMMANDS[type_].model_validate({"account_id": "acme", **data}))
+    return ReceivedCommand(command_id, read_json(COMMANDS[type_], json.dumps({"account_id": "acme", **data})))
 
 
 def stock(command_id: str, verb: str, quantity: int, **data: object) -> ReceivedCommand:

@@ -1,46 +1,111 @@
 -- name: warehouses
 -- Some warehouses of any accounts.
-SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative
+SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_layout
 FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
 JOIN warehouses AS w USING (account_id, warehouse_id)
 
--- name: upsert_warehouses
--- Creates or changes warehouses, in key order so that two transactions cannot wait for each other.
-INSERT INTO warehouses (account_id, warehouse_id, name, slotting, allow_negative)
-SELECT * FROM unnest(
-    %(account_ids)s::text[], %(warehouse_ids)s::text[], %(names)s::text[], %(slottings)s::text[], %(allow_negatives)s::boolean[])
-    AS new (account_id, warehouse_id, name, slotting, allow_negative)
+-- name: create_warehouses
+-- Creates the missing ones of some warehouses, in key order so that two transactions cannot wait for each other.
+INSERT INTO warehouses (account_id, warehouse_id, name, slotting)
+SELECT account_id, warehouse_id, name, coalesce(slotting, 'dynamic')
+FROM unnest(
+    %(account_ids)s::text[], %(warehouse_ids)s::text[], %(names)s::text[], %(slottings)s::text[])
+    AS new (account_id, warehouse_id, name, slotting)
 ORDER BY account_id COLLATE "C", warehouse_id COLLATE "C"
-ON CONFLICT (account_id, warehouse_id) DO UPDATE
-    SET name = excluded.name, allow_negative = excluded.allow_negative, updated_at = now()
+ON CONFLICT (account_id, warehouse_id) DO NOTHING
 
--- name: upsert_products
--- Creates or changes products, in key order.
-INSERT INTO products (account_id, sku, name, warehouse_ids)
-SELECT account_id, sku, name, CASE WHEN warehouse_ids IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(warehouse_ids)) END
-FROM unnest(%(account_ids)s::text[], %(skus)s::text[], %(names)s::text[], %(warehouse_ids)s::json[])
-    AS new (account_id, sku, name, warehouse_ids)
-ORDER BY account_id COLLATE "C", sku COLLATE "C"
-ON CONFLICT (account_id, sku) DO UPDATE
-    SET name = coalesce(excluded.name, products.name), warehouse_ids = excluded.warehouse_ids, updated_at = now()
+-- name: hold_warehouses
+-- Holds some warehouses against others who change them or their locations, in key order. Foreign keys do not wait for it.
+SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_layout
+FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
+JOIN warehouses AS w USING (account_id, warehouse_id)
+ORDER BY w.account_id, w.warehouse_id
+FOR NO KEY UPDATE OF w
 
--- name: taken_locations
--- Which of these ids or names some warehouses have already.
-SELECT l.account_id, l.warehouse_id, l.location_id, l.name
-FROM (SELECT DISTINCT * FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)) AS asked
-JOIN locations AS l USING (account_id, warehouse_id)
-WHERE l.location_id = ANY(%(location_ids)s::text[]) OR l.name = ANY(%(names)s::text[])
+-- name: with_negative_stock
+-- Those of some warehouses in which a level has less than nothing available.
+SELECT asked.account_id, asked.warehouse_id
+FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
+WHERE EXISTS (
+    SELECT FROM levels AS l
+    WHERE l.account_id = asked.account_id AND l.warehouse_id = asked.warehouse_id AND l.available < 0)
 
--- name: insert_locations
--- Creates locations. One that exists raises a unique violation.
-INSERT INTO locations (account_id, warehouse_id, location_id, name, zone, type, pickable, sellable)
-SELECT * FROM unnest(
-    %(account_ids)s::text[], %(warehouse_ids)s::text[], %(location_ids)s::text[], %(names)s::text[], %(zones)s::text[],
-    %(types)s::text[], %(pickables)s::boolean[], %(sellables)s::boolean[])
+-- name: change_warehouses
+-- Changes warehouses that the transaction holds; what is NULL stays, an empty layout goes.
+UPDATE warehouses AS w
+SET name = new.name, allow_negative = coalesce(new.allow_negative, w.allow_negative),
+    location_layout = nullif(coalesce(new.location_layout, w.location_layout), ''), updated_at = now()
+FROM unnest(
+    %(account_ids)s::text[], %(warehouse_ids)s::text[], %(names)s::text[], %(allow_negatives)s::boolean[],
+    %(location_layouts)s::text[]) AS new (account_id, warehouse_id, name, allow_negative, location_layout)
+WHERE w.account_id = new.account_id AND w.warehouse_id = new.warehouse_id
 
 -- name: insert_unassigned_locations
 -- Gives each new warehouse its unassigned bin.
 INSERT INTO locations (account_id, warehouse_id, location_id, name)
 SELECT account_id, warehouse_id, %(unassigned)s, %(unassigned)s
 FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS new (account_id, warehouse_id)
-ON CONFLICT DO NOTHING
+ON CONFLICT (account_id, warehouse_id, location_id) DO NOTHING
+
+-- name: lot_tracking
+-- Whether some products of any accounts are tracked by lot.
+SELECT p.account_id, p.sku, p.lot_tracked
+FROM unnest(%(account_ids)s::text[], %(skus)s::text[]) AS asked (account_id, sku)
+JOIN products AS p USING (account_id, sku)
+
+-- name: upsert_products
+-- Creates or changes products, in key order; leaves out one whose lot tracking is another.
+INSERT INTO products (account_id, sku, name, warehouse_ids, lot_tracked)
+SELECT
+    account_id, sku, name,
+    CASE WHEN warehouse_ids IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(warehouse_ids)) END, lot_tracked
+FROM unnest(
+    %(account_ids)s::text[], %(skus)s::text[], %(names)s::text[], %(warehouse_ids)s::json[], %(lot_tracked)s::boolean[])
+    AS new (account_id, sku, name, warehouse_ids, lot_tracked)
+ORDER BY account_id COLLATE "C", sku COLLATE "C"
+ON CONFLICT (account_id, sku) DO UPDATE
+    SET name = coalesce(excluded.name, products.name), warehouse_ids = excluded.warehouse_ids, updated_at = now()
+    WHERE products.lot_tracked = excluded.lot_tracked
+
+-- name: delete_product_vendors
+-- Takes all vendors from some products, which the transaction holds.
+DELETE FROM product_vendors AS v
+USING unnest(%(account_ids)s::text[], %(skus)s::text[]) AS asked (account_id, sku)
+WHERE v.account_id = asked.account_id AND v.sku = asked.sku
+
+-- name: insert_product_vendors
+-- Gives vendors to products that have none.
+INSERT INTO product_vendors (account_id, sku, vendor_id, vendor_sku)
+SELECT * FROM unnest(%(account_ids)s::text[], %(skus)s::text[], %(vendor_ids)s::text[], %(vendor_skus)s::text[])
+    AS new (account_id, sku, vendor_id, vendor_sku)
+
+-- name: vendors
+-- Which of some vendors of any accounts exist.
+SELECT v.account_id, v.vendor_id
+FROM unnest(%(account_ids)s::text[], %(vendor_ids)s::text[]) AS asked (account_id, vendor_id)
+JOIN vendors AS v USING (account_id, vendor_id)
+
+-- name: upsert_vendors
+-- Creates or changes vendors, in key order.
+INSERT INTO vendors (account_id, vendor_id, name)
+SELECT * FROM unnest(%(account_ids)s::text[], %(vendor_ids)s::text[], %(names)s::text[])
+    AS new (account_id, vendor_id, name)
+ORDER BY account_id COLLATE "C", vendor_id COLLATE "C"
+ON CONFLICT (account_id, vendor_id) DO UPDATE SET name = excluded.name, updated_at = now()
+
+-- name: upsert_lots
+-- Creates lots, or changes the expiry of those for which one is given, in key order.
+INSERT INTO lots (account_id, sku, lot_id, expires_on)
+SELECT * FROM unnest(%(account_ids)s::text[], %(skus)s::text[], %(lot_ids)s::text[], %(expiries)s::date[])
+    AS new (account_id, sku, lot_id, expires_on)
+ORDER BY account_id COLLATE "C", sku COLLATE "C", lot_id COLLATE "C"
+ON CONFLICT (account_id, sku, lot_id) DO UPDATE
+    SET expires_on = coalesce(excluded.expires_on, lots.expires_on), updated_at = now()
+
+-- name: upsert_reasons
+-- Registers reasons of accounts' own, or changes their descriptions, in key order.
+INSERT INTO reasons (account_id, code, description)
+SELECT * FROM unnest(%(account_ids)s::text[], %(codes)s::text[], %(descriptions)s::text[])
+    AS new (account_id, code, description)
+ORDER BY account_id COLLATE "C", code COLLATE "C"
+ON CONFLICT (account_id, code) DO UPDATE SET description = excluded.description, updated_at = now()

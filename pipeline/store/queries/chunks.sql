@@ -35,7 +35,7 @@ SELECT
 FROM stage AS s
 JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
 LEFT JOIN LATERAL (
-    SELECT sku, warehouse_ids FROM products WHERE account_id = w.account_id AND sku = s.sku OFFSET 0
+    SELECT sku, warehouse_ids, lot_tracked FROM products WHERE account_id = w.account_id AND sku = s.sku OFFSET 0
 ) AS p ON true
 LEFT JOIN LATERAL (
     SELECT location_id FROM locations
@@ -47,7 +47,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT level_id FROM levels
     WHERE account_id = w.account_id AND warehouse_id = w.warehouse_id AND sku = s.sku
-      AND location_id = place.location_id OFFSET 0
+      AND location_id = place.location_id AND lot_id = '' OFFSET 0
 ) AS l ON true
 CROSS JOIN LATERAL (
     SELECT
@@ -55,6 +55,7 @@ CROSS JOIN LATERAL (
             WHEN s.sku = '' THEN NULL
             WHEN p.sku IS NULL THEN 'UNKNOWN_SKU'
             WHEN NOT coalesce(w.warehouse_id = ANY(p.warehouse_ids), true) THEN 'SKU_NOT_IN_WAREHOUSE'
+            WHEN p.lot_tracked THEN 'LOT_REQUIRED'
         END AS sku,
         CASE
             WHEN s.location = '' OR loc.location_id = %(unassigned)s THEN NULL
@@ -65,8 +66,8 @@ CROSS JOIN LATERAL (
 
 -- name: create_levels
 -- Creates the levels that the good rows lack, empty, in key order as every writer does.
-INSERT INTO levels (account_id, warehouse_id, sku, location_id)
-SELECT %(account_id)s, %(warehouse_id)s, sku, location_id
+INSERT INTO levels (account_id, warehouse_id, sku, location_id, lot_id)
+SELECT %(account_id)s, %(warehouse_id)s, sku, location_id, ''
 FROM resolved
 WHERE errors IS NULL AND level_id IS NULL
 ORDER BY sku, location_id
@@ -77,7 +78,7 @@ ON CONFLICT DO NOTHING
 UPDATE resolved SET level_id = (
     SELECT l.level_id FROM levels AS l
     WHERE l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s AND l.sku = resolved.sku
-      AND l.location_id = resolved.location_id)
+      AND l.location_id = resolved.location_id AND l.lot_id = '')
 WHERE errors IS NULL AND level_id IS NULL
 
 -- name: prefer_nested_loops
@@ -122,9 +123,9 @@ INSERT INTO changed SELECT * FROM updated
 -- name: append_ledger
 -- The ledger lines of the chunk.
 INSERT INTO change_log
-    (account_id, level_id, version, state, delta, after, batch_id, reason, actor, sync_id, sync_row)
-SELECT %(account_id)s, level_id, version, 'available', delta, after, %(batch_id)s, nullif(reason, ''), %(actor)s,
-       %(sync_id)s, row
+    (account_id, level_id, version, state, delta, after, batch_id, recorded_at, reason, actor, sync_id, sync_row)
+SELECT %(account_id)s, level_id, version, 'available', delta, after, %(batch_id)s, %(recorded_at)s, nullif(reason, ''),
+       %(actor)s, %(sync_id)s, row
 FROM changed
 WHERE delta <> 0
 

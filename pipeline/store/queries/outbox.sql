@@ -2,7 +2,7 @@
 -- Takes a number for a batch of writes whose locks are held, and announces what it will hold.
 INSERT INTO outbox (account_id, batch_id, change_count, result_count, messages)
 VALUES (%(account_id)s, nextval('batch_ids'), %(change_count)s, %(result_count)s, %(messages)s)
-RETURNING batch_id
+RETURNING batch_id, created_at::text
 
 -- name: wake_relay
 -- Tells the relay, when the transaction commits, that there is something to publish.
@@ -10,7 +10,8 @@ NOTIFY onhand_outbox
 
 -- name: claim_batches
 -- The oldest batches that are not published yet, locked: a second relay waits here until the first has deleted them.
-SELECT batch_id, change_count, result_count, messages
+SELECT account_id, batch_id, change_count, result_count, messages, created_at, change_count > 0 AND EXISTS (
+    SELECT FROM channel_locations AS c WHERE c.account_id = outbox.account_id)
 FROM outbox
 ORDER BY batch_id
 LIMIT %(limit)s
@@ -21,20 +22,63 @@ FOR UPDATE
 DELETE FROM outbox WHERE batch_id = ANY(%(batch_ids)s)
 
 -- name: copy_changes_of_batches
--- The ledger lines of some batches with the names of their levels, in the order in which they are published.
+-- The ledger lines of some batches with the names of their levels, in the order in which they are published. The times
+-- of the batches are those of their lines: the index by account and time finds them, in the months between.
 COPY (
-    SELECT c.account_id, l.warehouse_id, l.sku, l.location_id, c.level_id, c.version, c.state, c.delta, c.after,
-           c.reason, c.actor, c.command_id, c.sync_id, c.sync_row, c.recorded_at AT TIME ZONE 'UTC'
+    SELECT c.account_id, l.warehouse_id, l.sku, l.location_id, nullif(l.lot_id, ''), c.level_id, c.version, c.state,
+           c.delta, c.after, c.reason, c.note, c.document, c.actor, c.provider_account_id, c.origin, c.command_id,
+           c.sync_id, c.sync_row, c.recorded_at AT TIME ZONE 'UTC'
     FROM change_log AS c
     JOIN levels AS l ON l.account_id = c.account_id AND l.level_id = c.level_id
-    WHERE c.batch_id = ANY(%(batch_ids)s)
+    WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at BETWEEN %(first)s AND %(last)s
+      AND c.batch_id = ANY(%(batch_ids)s)
     ORDER BY c.batch_id, c.level_id, c.version, c.state
 ) TO STDOUT (FORMAT csv)
 
+-- name: copy_channel_updates_of_batches
+-- A line for each version of a level that has another quantity available, and each channel location that is linked to its
+-- warehouse and is not where the change came from, with what the warehouse can sell of the SKU now. Levels in locations
+-- that are not sellable do not count; one whose location is gone was emptied, which may be what there is to say.
+-- The versions of a SKU are gathered, so that it is summed once (OFFSET 0: before the links multiply it), and spread
+-- again. A join of versions with sums would be planned for one row, because no statistics know a new batch, and would
+-- compare each with each.
+COPY (
+    WITH gathered AS (
+        SELECT c.account_id, l.warehouse_id, l.sku, array_agg(c.batch_id) AS batch_ids,
+               array_agg(c.level_id) AS level_ids, array_agg(c.version) AS versions, array_agg(c.origin) AS origins
+        FROM change_log AS c
+        JOIN levels AS l ON l.account_id = c.account_id AND l.level_id = c.level_id
+        LEFT JOIN locations AS n
+            ON n.account_id = l.account_id AND n.warehouse_id = l.warehouse_id AND n.location_id = l.location_id
+        WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at BETWEEN %(first)s AND %(last)s
+          AND c.batch_id = ANY(%(batch_ids)s) AND c.state = 'available' AND n.sellable IS NOT FALSE
+          AND (l.account_id, l.warehouse_id) IN (SELECT account_id, warehouse_id FROM channel_locations)
+        GROUP BY c.account_id, l.warehouse_id, l.sku
+    ), summed AS (
+        SELECT g.*, (
+            SELECT coalesce(sum(l.available), 0)::bigint
+            FROM levels AS l
+            JOIN locations AS n USING (account_id, warehouse_id, location_id)
+            WHERE l.account_id = g.account_id AND l.warehouse_id = g.warehouse_id AND l.sku = g.sku AND n.sellable
+        ) AS available
+        FROM gathered AS g
+        OFFSET 0
+    )
+    SELECT s.account_id, link.channel, link.external_location_id, s.warehouse_id, s.sku, s.available, c.level_id, c.version
+    FROM summed AS s
+    JOIN channel_locations AS link ON link.account_id = s.account_id AND link.warehouse_id = s.warehouse_id
+    CROSS JOIN LATERAL unnest(s.batch_ids, s.level_ids, s.versions, s.origins)
+        AS c (batch_id, level_id, version, origin)
+    WHERE link.channel || '/' || link.external_location_id IS DISTINCT FROM c.origin
+    ORDER BY c.batch_id, c.level_id, c.version, link.channel, link.external_location_id
+) TO STDOUT (FORMAT csv)
+
 -- name: results_of_batches
--- The command results of some batches.
-SELECT c.command_id AS key, c.account_id || ':result:' || c.command_id AS id, row_to_json(event)::text AS data
+-- The command results of some batches: id, key and data, as bytes.
+SELECT c.account_id || ':result:' || c.command_id, c.command_id, convert_to(row_to_json(event)::text, 'UTF8')
 FROM commands AS c
-CROSS JOIN LATERAL (SELECT c.account_id, c.command_id, c.type, c.status, c.code, c.message, c.levels) AS event
+CROSS JOIN LATERAL (
+    SELECT c.account_id, c.command_id, c.customer_account_id, c.type, c.status, c.code, c.message, c.change_count, c.levels
+) AS event
 WHERE c.batch_id = ANY(%(batch_ids)s)
 ORDER BY c.batch_id

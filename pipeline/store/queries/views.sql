@@ -1,31 +1,16 @@
 -- name: levels
 -- A page of an account's levels in key order, after a key.
-SELECT warehouse_id, sku, location_id, version, on_hand, available, committed, reserved, damaged, safety_stock,
+SELECT warehouse_id, sku, location_id, lot_id, version, on_hand, available, committed, reserved, damaged, safety_stock,
        quality_control, incoming, updated_at
 FROM levels
 WHERE account_id = %(account_id)s
     AND (%(warehouse_id)s::text IS NULL OR warehouse_id = %(warehouse_id)s)
     AND (%(sku)s::text IS NULL OR sku = %(sku)s)
     AND (%(location_id)s::text IS NULL OR location_id = %(location_id)s)
-    AND (warehouse_id, sku, location_id)
-        > (%(after_warehouse_id)s::text, %(after_sku)s::text, %(after_location_id)s::text)
-ORDER BY warehouse_id, sku, location_id
-LIMIT %(limit)s
-
--- name: change_log
--- A page of an account's changes, newest first, before a place in the ledger; NULL begins at the newest.
-SELECT c.recorded_at, l.warehouse_id, l.sku, l.location_id, c.version, c.state, c.after - c.delta AS before, c.delta,
-       c.after, c.reason, c.actor, c.command_id, c.sync_id, c.sync_row, c.batch_id, c.level_id
-FROM change_log AS c
-JOIN levels AS l ON l.account_id = c.account_id AND l.level_id = c.level_id
-WHERE c.account_id = %(account_id)s
-    AND (%(warehouse_id)s::text IS NULL OR l.warehouse_id = %(warehouse_id)s)
-    AND (%(sku)s::text IS NULL OR l.sku = %(sku)s)
-    AND (%(location_id)s::text IS NULL OR l.location_id = %(location_id)s)
-    AND (%(before_batch_id)s::bigint IS NULL
-        OR (c.batch_id, c.level_id, c.version, c.state)
-            < (%(before_batch_id)s, %(before_level_id)s, %(before_version)s, %(before_state)s::inventory_state))
-ORDER BY c.batch_id DESC, c.level_id DESC, c.version DESC, c.state DESC
+    AND (%(lot_id)s::text IS NULL OR lot_id = %(lot_id)s)
+    AND (warehouse_id, sku, location_id, lot_id)
+        > (%(after_warehouse_id)s::text, %(after_sku)s::text, %(after_location_id)s::text, %(after_lot_id)s::text)
+ORDER BY warehouse_id, sku, location_id, lot_id
 LIMIT %(limit)s
 
 -- name: sync_jobs

@@ -1,0 +1,61 @@
+"""The results of commands: waiting for them, and how a person reads them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, TypeAlias
+
+from aiokafka import AIOKafkaConsumer
+
+from infra.cli.messages import shown
+from infra.cli.output import print_json, print_line
+from schemas.states import ResultStatus
+
+CommandKey: TypeAlias = tuple[str, str]
+"""Account and command id: ids are unique within an account only."""
+
+
+async def results_of(
+    consumer: AIOKafkaConsumer, keys: Iterable[CommandKey], timeout: float
+) -> AsyncIterator[dict[str, Any]]:
+    """One result for each command, as they come; ends early when none of these came for `timeout` seconds."""
+    missing, clock = set(keys), asyncio.get_running_loop().time
+    until = clock() + timeout
+    while missing:
+        batches = await consumer.getmany(timeout_ms=int(max(until - clock(), 0) * 1000))
+        for result in (shown(record)["data"] for records in batches.values() for record in records):
+            if isinstance(result, dict) and (key := _key(result)) in missing:
+                missing.discard(key)
+                yield result
+                until = clock() + timeout
+        if clock() >= until:
+            return
+
+
+def is_rejected(result: dict[str, Any]) -> bool:
+    """Whether it had no effect: it broke a rule now, or did when it came first."""
+    return ResultStatus.REJECTED in (result["status"], result.get("first"))
+
+
+def print_result(result: dict[str, Any], *, as_json: bool, with_levels: bool = False) -> None:
+    """One line, and with `with_levels` one more for each level as the command left it; or the result as JSON."""
+    if as_json:
+        print_json(result)
+        return
+    first = f"  (first: {result['first']})" if result.get("first") else ""
+    reason = f"  {result['code']}: {result.get('message') or ''}" if result.get("code") else ""
+    print_line(f"{result['status']:<9}  {result['type']}  {result['command_id']}{first}{reason}")
+    for level in result.get("levels", ()) if with_levels else ():
+        print_line(f"  {_level_words(level)}")
+
+
+def _key(result: dict[str, Any]) -> CommandKey:
+    return str(result.get("account_id")), str(result.get("command_id"))
+
+
+def _level_words(level: dict[str, Any]) -> str:
+    place = f"{level['warehouse_id']} {level['sku']} {level['location_id']}"
+    if level.get("lot_id"):
+        place += f" lot {level['lot_id']}"
+    changes = ", ".join(f"{state} {delta:+,}" for state, delta in level["deltas"].items()) or "no change"
+    left = f"{level['on_hand']:,} on hand, {level['available']:,} available"
+    return f"{place}: {changes}; version {level['version']}, {left}"

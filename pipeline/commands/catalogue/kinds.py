@@ -1,0 +1,14 @@
+"""Picks the commands of one kind out of a batch."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from pipeline.commands.received import ReceivedCommand
+from schemas.commands.base import Command
+
+C = TypeVar("C", bound=Command)
+
+
+def of_kind(received: Iterable[ReceivedCommand], kind: type[C]) -> list[tuple[ReceivedCommand, C]]:
+    """The deliveries of the commands that are of this kind, in their order."""
+    return [(delivery, delivery.command) for delivery in received if isinstance(delivery.command, kind)]

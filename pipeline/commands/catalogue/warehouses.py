@@ -1,0 +1,56 @@
+"""Warehouses: their names and rules."""
+
+from collections.abc import Sequence
+
+import psycopg
+
+from pipeline.commands.catalogue.kinds import of_kind
+from pipeline.commands.catalogue.locations import LocationCommand
+from pipeline.commands.received import ReceivedCommand
+from pipeline.errors import Invalid
+from pipeline.store import catalogue as store
+from pipeline.store.catalogue import WarehouseKey
+from pipeline.store.commands import Outcome
+from schemas.commands.catalogue import UpsertWarehouse
+from schemas.errors import ErrorCode
+
+
+def upsert_warehouses(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> list[Outcome]:
+    """Create and change warehouses; of several commands for one the last stands, and the first fixes its slotting.
+
+    Takes hold of all warehouses whose locations the batch changes too: two transactions would otherwise give two
+    locations of a warehouse the same name. It is done in one statement, so that nobody waits with a part of them.
+    """
+    orders = [(WarehouseKey(c.owner, c.warehouse_id), d, c) for d, c in of_kind(received, UpsertWarehouse)]
+    keys = {key for key, _, _ in orders} | {
+        WarehouseKey(delivery.command.owner, delivery.command.warehouse_id)
+        for delivery in received
+        if isinstance(delivery.command, LocationCommand)
+    }
+    if orders:
+        first = {key: command for key, _, command in reversed(orders)}
+        store.create_warehouses(connection, first)
+    held = store.hold_warehouses(connection, keys) if keys else {}
+    forbidding = {key for key, _, command in orders if command.allow_negative is False and held[key].allow_negative}
+    negative = store.with_negative_stock(connection, forbidding) if forbidding else set()
+    outcomes: list[Outcome] = []
+    accepted: dict[WarehouseKey, UpsertWarehouse] = {}
+    for key, delivery, command in orders:
+        if command.slotting is not None and held[key].slotting != command.slotting:
+            outcomes.append(delivery.rejected(Invalid(ErrorCode.SLOTTING_IS_FIXED, command.warehouse_id)))
+        elif command.allow_negative is False and key in negative:
+            outcomes.append(delivery.rejected(Invalid(ErrorCode.NEGATIVE_STOCK_EXISTS, command.warehouse_id)))
+        else:
+            accepted[key] = _both(accepted.get(key), command)
+            outcomes.append(delivery.applied())
+    if accepted:
+        store.change_warehouses(connection, accepted)
+    return outcomes
+
+
+def _both(earlier: UpsertWarehouse | None, later: UpsertWarehouse) -> UpsertWarehouse:
+    """What two commands say together: what the later one does not say, the earlier one does."""
+    if earlier is None:
+        return later
+    said = {name: value for name, value in later if value is not None}
+    return earlier.model_copy(update=said)
