@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey
-from pipeline.inventory.operations import Empty, Operation, SetTo, Shift, apply, deltas, expected
+from pipeline.inventory.operations import Empty, Operation, SetTo, Shift, apply
 from pipeline.inventory.spread import Share, spread, total
 from pipeline.inventory.steps import AVAILABLE
 from schemas.errors import ErrorCode
@@ -64,7 +64,7 @@ def test_no_state_falls_below_zero_where_that_is_not_allowed(level: Level, opera
         after, _ = apply(level, operation, allow_negative=False)
     except Invalid as error:
         assert error.code is ErrorCode.INSUFFICIENT_STOCK
-        assert any(level.quantity(state) + delta < 0 for state, delta in deltas(level, operation).items())
+        assert any(level.quantity(state) + delta < 0 for state, delta in operation.deltas(level).items())
     else:
         assert min(after[2:]) >= 0
 
@@ -77,7 +77,7 @@ def test_nothing_but_what_is_available_falls_below_zero_where_that_is_allowed(
         after, _ = apply(level, operation, allow_negative=True)
     except Invalid as error:
         assert error.code is ErrorCode.INSUFFICIENT_STOCK
-        short = {state for state, delta in deltas(level, operation).items() if level.quantity(state) + delta < 0}
+        short = {state for state, delta in operation.deltas(level).items() if level.quantity(state) + delta < 0}
         assert short - {AVAILABLE}
     else:
         assert min(after[3:]) >= 0
@@ -98,7 +98,7 @@ def test_a_set_reaches_its_quantity_by_available_alone_and_a_second_one_changes_
     level: Level, quantity: int, state: str
 ) -> None:
     after, _ = apply(level, SetTo(quantity, state), allow_negative=True)
-    assert expected(after, SetTo(0, state)) == quantity
+    assert SetTo(0, state).named(after) == quantity
     assert after._replace(available=level.available, version=level.version) == level
     assert apply(after, SetTo(quantity, state), allow_negative=False) == (after, [])
 

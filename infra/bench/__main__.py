@@ -18,7 +18,7 @@ from infra.bench.sync import bench_sync
 _RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 _PARTS: Final[dict[str, tuple[Callable[[int, Path], dict[str, float]], int]]] = {
     "sync": (bench_sync, 1_000_000),
-    "commands": (bench_commands, 200_000),
+    "commands": (bench_commands, 500_000),
     "snapshot": (bench_snapshot, 1_000_000),
 }
 """Each part with its usual number of rows, commands or levels."""

@@ -1,12 +1,10 @@
 """One command being carried out: all of it takes effect, or nothing of it."""
 
-from typing import Any
-
 from pipeline.commands.book import Book, LocationKey
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey, StateDelta
-from pipeline.inventory.operations import Operation, apply, expected
+from pipeline.inventory.operations import Operation, apply
 from pipeline.inventory.spread import Share, spread, total
 from pipeline.inventory.steps import Step, Total
 from pipeline.store.commands import Outcome
@@ -175,7 +173,7 @@ def _check_guards(level: Level, step: Step) -> None:
     if step.expected_version is not None and step.expected_version != level.version:
         raise _stale(f"{step.key.sku} in {step.key.location_id}: version {level.version}", step.expected_version)
     if step.expected_quantity is not None:
-        found = expected(level, step.operation)
+        found = step.operation.named(level)
         if step.expected_quantity != found:
             raise _stale(f"{step.key.sku} in {step.key.location_id}: quantity {found}", step.expected_quantity)
 
@@ -186,8 +184,12 @@ def _stale(found: str, wanted: int) -> Invalid:
 
 def _touched(key: LevelKey, after: Level, lines: list[StateDelta]) -> dict[str, object]:
     """The step's part of the result, in the form of LevelTouched."""
-    deltas: dict[str, Any] = {state: delta for state, delta, _ in lines}
-    on_hand = sum(delta for state, delta, _ in lines if state is not InventoryState.INCOMING)
+    deltas: dict[str, int] = {}
+    on_hand = 0
+    for state, delta, _ in lines:
+        deltas[state] = delta
+        if state is not InventoryState.INCOMING:
+            on_hand += delta
     if on_hand:
         deltas["on_hand"] = on_hand
     return {

@@ -1,6 +1,6 @@
 """What can be done to a level. Every command and every workflow comes down to these."""
 
-from typing import Final, NamedTuple, TypeAlias, assert_never
+from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, StateDelta, changed
@@ -18,6 +18,19 @@ class Shift(NamedTuple):
     source: InventoryState | None
     target: InventoryState | None
 
+    def deltas(self, _: Level) -> dict[InventoryState, int]:
+        """The change of each state, in units."""
+        if self.source is None:
+            return {self.target: self.quantity} if self.target is not None else {}
+        if self.target is None:
+            return {self.source: -self.quantity}
+        return {self.source: -self.quantity, self.target: self.quantity}
+
+    def named(self, level: Level) -> int:
+        """What a sender compares with `expected_quantity`: the source, or the target where there is no source."""
+        state = self.source or self.target
+        return level.quantity(state) if state is not None else 0
+
 
 class SetTo(NamedTuple):
     """`state` (available or on_hand) becomes `quantity`; the difference goes to available.
@@ -29,40 +42,28 @@ class SetTo(NamedTuple):
     quantity: int
     state: str
 
+    def deltas(self, level: Level) -> dict[InventoryState, int]:
+        """The change of each state, in units."""
+        return {InventoryState.AVAILABLE: self.quantity - self.named(level)}
+
+    def named(self, level: Level) -> int:
+        """What a sender compares with `expected_quantity`: the state that is set."""
+        return level.on_hand if self.state == ON_HAND else level.available
+
 
 class Empty(NamedTuple):
     """Everything that is on hand goes out."""
 
+    def deltas(self, level: Level) -> dict[InventoryState, int]:
+        """The change of each state, in units."""
+        return {state: -level.quantity(state) for state in InventoryState if state is not InventoryState.INCOMING}
+
+    def named(self, level: Level) -> int:
+        """What is on hand."""
+        return level.on_hand
+
 
 Operation: TypeAlias = Shift | SetTo | Empty
-
-
-def deltas(level: Level, operation: Operation) -> dict[InventoryState, int]:
-    """The change of each state, in units."""
-    match operation:
-        case Shift(quantity, source, target):
-            changes = {} if source is None else {source: -quantity}
-            if target is not None:
-                changes[target] = quantity
-            return changes
-        case SetTo(quantity, state):
-            return {InventoryState.AVAILABLE: quantity - (level.on_hand if state == ON_HAND else level.available)}
-        case Empty():
-            return {state: -level.quantity(state) for state in InventoryState if state is not InventoryState.INCOMING}
-    assert_never(operation)
-
-
-def expected(level: Level, operation: Operation) -> int:
-    """The quantity that a sender compares with `expected_quantity`: of the state that the operation names first."""
-    match operation:
-        case Shift(_, source, target):
-            state = source or target
-            return level.quantity(state) if state is not None else 0
-        case SetTo(_, state):
-            return level.on_hand if state == ON_HAND else level.available
-        case Empty():
-            return level.on_hand
-    assert_never(operation)
 
 
 def apply(level: Level, operation: Operation, *, allow_negative: bool) -> tuple[Level, list[StateDelta]]:
@@ -72,7 +73,7 @@ def apply(level: Level, operation: Operation, *, allow_negative: bool) -> tuple[
         Invalid: INSUFFICIENT_STOCK, the change would leave a state below zero; only what is available may be, where the
             warehouse allows it. QUANTITY_OUT_OF_RANGE, a state would pass MAX_LEVEL.
     """
-    after, lines = changed(level, deltas(level, operation))
+    after, lines = changed(level, operation.deltas(level))
     for state, delta, quantity in lines:
         if delta < 0 and quantity < 0 and not (allow_negative and state is InventoryState.AVAILABLE):
             raise Invalid(ErrorCode.INSUFFICIENT_STOCK, f"{state} is {quantity - delta}, the change is {delta}")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey
-from pipeline.inventory.operations import SetTo, Shift, expected
+from pipeline.inventory.operations import SetTo, Shift
 from pipeline.inventory.steps import AVAILABLE
 from schemas.errors import ErrorCode
 
@@ -19,7 +19,7 @@ class Share(NamedTuple):
 
 def total(shares: Sequence[Share], operation: SetTo) -> int:
     """What the levels hold together of what is set, in units."""
-    return sum(expected(share.level, operation) for share in shares)
+    return sum(operation.named(share.level) for share in shares)
 
 
 def spread(
