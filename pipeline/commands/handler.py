@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import psycopg
 from psycopg.errors import UniqueViolation
@@ -29,6 +30,8 @@ from schemas.commands.channels import LinkChannel
 from schemas.states import ResultStatus
 from schemas.topics import Topic
 
+_TRIES: Final = 3
+
 
 def apply_commands(received: Sequence[ReceivedCommand], database: Database) -> None:
     """Carry out commands in the order given; each id at most once, however often it comes.
@@ -44,13 +47,20 @@ def apply_commands(received: Sequence[ReceivedCommand], database: Database) -> N
 
 
 def _apply_run(received: Sequence[ReceivedCommand], database: Database) -> None:
-    try:
-        with database.transaction() as connection:
-            _apply(connection, received)
-    except UniqueViolation as error:
-        # Another worker holds the same message after a rebalance, or announced the same schedule or transfer. It has
-        # committed by now, so the next try sees what it wrote.
-        raise TryLater(f"another worker wrote first: {error}") from error
+    """One transaction.
+
+    A unique violation says that another worker holds the same message after a rebalance, or announced the same schedule
+    or transfer. It has committed by then, so the next try sees what it wrote: done here, it spares the runs before this
+    one a repeat.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with database.transaction() as connection:
+                _apply(connection, received)
+            break
+        except UniqueViolation as error:
+            if not tries_left:
+                raise TryLater(f"another worker wrote first: {error}") from error
 
 
 def _apply(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> None:
