@@ -91,8 +91,8 @@ class ErrorCode(StrEnum):
     )
     INSUFFICIENT_STOCK = (
         "INSUFFICIENT_STOCK",
-        "The stock available is less than what the change takes.",
-        "Count the location, or let the warehouse go negative with allow_negative.",
+        "The level holds less in this state than the change takes.",
+        "Count the location. With allow_negative a warehouse lets what is available fall below zero, and no other state.",
     )
     QUANTITY_OUT_OF_RANGE = (
         "QUANTITY_OUT_OF_RANGE",
@@ -131,7 +131,7 @@ class ErrorCode(StrEnum):
     LOCATION_NOT_EMPTY = (
         "LOCATION_NOT_EMPTY",
         "The location holds stock, or stock is on its way to it.",
-        "Send it with remove_inventory, or move the stock; cancel what is incoming.",
+        "Send it with remove_inventory, or move the stock. What is on its way must arrive or be cancelled before.",
     )
     LOCATION_NAME_LAYOUT = (
         "LOCATION_NAME_LAYOUT",

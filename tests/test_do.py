@@ -154,6 +154,20 @@ def test_without_a_worker_it_says_that_no_result_came(settings: Settings, topics
     assert "Command c-1 was sent, and no result came for 0.2 s. Is a worker running?" in result.stderr
 
 
+def test_each_delivery_of_an_id_is_waited_for(worker: Worker, tmp_path: Path) -> None:
+    done("warehouse.upsert", "warehouse_id=w9", "name=Nine")
+    done("product.upsert", "sku=TWICE")
+    lines = [
+        {"type": "inventory.add", "id": "twice", "data": {"warehouse_id": "w9", "sku": "TWICE", "quantity": quantity}}
+        for quantity in (1, 2, 1)
+    ]
+    file = tmp_path / "twice.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = CliRunner().invoke(app, ["send", str(file), "--account", "acme", "--wait"])
+    assert result.exit_code == 1
+    assert [word in result.output for word in ("applied", "IDEMPOTENCY_MISMATCH", "duplicate")] == [True] * 3
+
+
 def test_the_results_of_others_do_not_make_it_wait_longer() -> None:
     class Busy:
         """A topic on which something always happens."""

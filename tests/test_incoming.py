@@ -191,6 +191,13 @@ def test_a_transfer_that_is_complete_loses_what_did_not_arrive(shop: Database) -
     assert codes(shop, "late") == ["TRANSFER_CLOSED"]
 
 
+def test_a_transfer_that_is_lost_altogether_is_closed_with_no_lines(shop: Database) -> None:
+    apply_commands([ship(), receive("r", lines=[], complete=True)], shop)
+    assert states(shop, "A", warehouse_id="w2") == {}
+    with pytest.raises(ValidationError, match="without complete"):
+        receive("r2", lines=[])
+
+
 def test_lines_of_one_sku_are_received_in_their_order(shop: Database) -> None:
     apply_commands([stock("w2", "add", 9, warehouse_id="w2")], shop)
     lines = [{"sku": "A", "quantity": 2, "to_location_id": "b1"}, {"sku": "A", "quantity": 4}]

@@ -111,7 +111,7 @@ def _value(text: str) -> Any:
     """JSON where it is that; else text, about which the contract will have something to say."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -98,5 +98,5 @@ def _data(value: bytes | None) -> Any:
     text = None if value is None else value.decode(errors="replace")
     try:
         return json.loads(text) if text is not None else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

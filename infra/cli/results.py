@@ -1,6 +1,7 @@
 """The results of commands: waiting for them, and how a person reads them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, TypeAlias
 
@@ -17,14 +18,14 @@ CommandKey: TypeAlias = tuple[str, str]
 async def results_of(
     consumer: AIOKafkaConsumer, keys: Iterable[CommandKey], timeout: float
 ) -> AsyncIterator[dict[str, Any]]:
-    """One result for each command, as they come; ends early when none of these came for `timeout` seconds."""
-    missing, clock = set(keys), asyncio.get_running_loop().time
+    """One result for each delivery of a command, as they come; ends early when none came for `timeout` seconds."""
+    missing, clock = Counter(keys), asyncio.get_running_loop().time
     until = clock() + timeout
-    while missing:
+    while missing.total():
         batches = await consumer.getmany(timeout_ms=int(max(until - clock(), 0) * 1000))
         for result in (shown(record)["data"] for records in batches.values() for record in records):
-            if isinstance(result, dict) and (key := _key(result)) in missing:
-                missing.discard(key)
+            if isinstance(result, dict) and missing[key := _key(result)] > 0:
+                missing[key] -= 1
                 yield result
                 until = clock() + timeout
         if clock() >= until:
@@ -42,7 +43,9 @@ def print_result(result: dict[str, Any], *, as_json: bool, with_levels: bool = F
         print_json(result)
         return
     first = f"  (first: {result['first']})" if result.get("first") else ""
-    reason = f"  {result['code']}: {result.get('message') or ''}" if result.get("code") else ""
+    reason = "".join(
+        (f"  {result['code']}:" if result.get("code") else "", f"  {result.get('message') or ''}".rstrip())
+    )
     print_line(f"{result['status']:<9}  {result['type']}  {result['command_id']}{first}{reason}")
     for level in result.get("levels", ()) if with_levels else ():
         print_line(f"  {_level_words(level)}")

@@ -92,8 +92,8 @@ def _check(path: Path, account: str | None) -> None:
 async def _run(
     settings: Settings, file: str, account: str | None, timeout: float | None, *, as_json: bool
 ) -> tuple[int, list[dict[str, Any]]]:
-    """How many were sent, and the results, one for each id."""
-    keys: set[CommandKey] = set()
+    """How many were sent, and the results, one for each."""
+    keys: list[CommandKey] = []
     async with AsyncExitStack() as stack:
         # The place in the results is noted before the first command goes out, so that no result can be missed.
         results = (
@@ -114,17 +114,17 @@ async def _run(
         return len(keys), await _await_results(results, keys, timeout, bar, as_json=as_json)
 
 
-def _messages(file: str, account: str | None, keys: set[CommandKey]) -> Iterator[Message]:
+def _messages(file: str, account: str | None, keys: list[CommandKey]) -> Iterator[Message]:
     lines = _read(None if file == "-" else Path(file), account)
     for count, line in enumerate(lines):
         if isinstance(line, _BadLine):
             raise Failure(f"{'standard input' if file == '-' else file}, {line}\nCommands sent before it: {count}.")
-        keys.add((json.loads(line.data)["account_id"], line.id))
+        keys.append((json.loads(line.data)["account_id"], line.id))
         yield line
 
 
 async def _await_results(
-    results: AIOKafkaConsumer, keys: set[CommandKey], timeout: float, bar: Progress, *, as_json: bool
+    results: AIOKafkaConsumer, keys: list[CommandKey], timeout: float, bar: Progress, *, as_json: bool
 ) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     task = bar.add_task("Waiting", total=len(keys))
@@ -146,7 +146,7 @@ def _read(path: Path | None, account: str | None) -> Iterator[Message | _BadLine
 def _parse(number: int, line: bytes, account: str | None) -> Message | _BadLine:
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return _BadLine(number, f"no JSON: {error}")
     if not isinstance(value, dict):
         return _BadLine(number, "no JSON object")

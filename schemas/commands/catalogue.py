@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from schemas.commands.base import Command, Contract, Note, ReasonCode
 from schemas.identifiers import (
@@ -51,6 +51,12 @@ class LinkAccount(Command):
     customer_account_id: None = None
     provider_account_id: AccountIdField
     scope: Scope = Scope.WRITE
+
+    @model_validator(mode="after")
+    def _names_another(self) -> "LinkAccount":
+        if self.provider_account_id == self.account_id:
+            raise ValueError("provider_account_id is the account itself, which needs no link")
+        return self
 
 
 class UnlinkAccount(Command):

@@ -3,11 +3,11 @@
 Source of the list: ShipHero's workflows that move stock. Each keeps the number of its document in the change log.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.commands.base import Command, Contract, DocumentNumber, Lines, Note
+from schemas.commands.base import MAX_LINES, Command, Contract, DocumentNumber, Lines, Note
 from schemas.commands.stock import Guards
 from schemas.identifiers import (
     MAX_QUANTITY,
@@ -195,14 +195,20 @@ class TransferReceived(Workflow):
     """Goods of a transfer arrived: incoming → available. Reason: movement_received.
 
     Without lines all that is on its way arrived. `complete` says that no more will: the rest is no longer incoming
-    (reason shrinkage).
+    (reason shrinkage). `complete` with an empty list of lines: nothing arrived, and nothing will.
     """
 
     TYPE = "transfer.received"
 
     transfer_id: DocumentId
-    lines: Lines[ReceivedLine] | None = None
+    lines: Annotated[tuple[ReceivedLine, ...], Field(max_length=MAX_LINES)] | None = None
     complete: bool = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "TransferReceived":
+        if self.lines == () and not self.complete:
+            raise ValueError("an empty list of lines says nothing without complete")
+        return self
 
 
 WORKFLOWS: tuple[type[Command], ...] = (
