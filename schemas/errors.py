@@ -92,7 +92,7 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_STOCK = (
         "INSUFFICIENT_STOCK",
         "The level holds less in this state than the change takes.",
-        "Count the location. With allow_negative a warehouse lets what is available fall below zero, and no other state.",
+        "Count the location. With allow_negative, what is available may fall below zero, and no other state.",
     )
     QUANTITY_OUT_OF_RANGE = (
         "QUANTITY_OUT_OF_RANGE",
