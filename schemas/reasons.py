@@ -4,6 +4,7 @@ The first seventeen are Shopify's reasons for inventory changes, by the same nam
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -36,3 +37,7 @@ class Reason(StrEnum):
     SHRINKAGE = ("shrinkage", "Units are missing: theft or loss.")
     # onhand's own: what the seventeen have no word for.
     SHIPPED = ("shipped", "Units left with an order.")
+
+
+BUILT_IN: Final = frozenset(str(reason) for reason in Reason)
+"""Their codes."""

@@ -1,25 +1,17 @@
 """The books of a batch: what its transaction holds, as it is after each of its commands."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey
 from pipeline.store.channels import ChannelLink, ChannelLocation
 from pipeline.store.incoming import DocumentKey, Schedule, Transfer
 from pipeline.store.levels import LedgerEntry, Place
+from pipeline.store.locations import LocationKey
 from schemas.errors import ErrorCode
 from schemas.identifiers import UNASSIGNED
-from schemas.reasons import Reason
+from schemas.reasons import BUILT_IN
 from schemas.states import Slotting
-
-
-class LocationKey(NamedTuple):
-    """What names a location."""
-
-    account_id: str
-    warehouse_id: str
-    location_id: str
 
 
 @dataclass
@@ -47,7 +39,7 @@ class Book:
 
     def check_reason(self, account_id: str, reason: str | None) -> None:
         """Raises Invalid UNKNOWN_REASON where the account does not have the reason."""
-        if reason is not None and reason not in _BUILT_IN and (account_id, reason) not in self.reasons:
+        if reason is not None and reason not in BUILT_IN and (account_id, reason) not in self.reasons:
             raise Invalid(ErrorCode.UNKNOWN_REASON, reason)
 
     def check_place(self, key: LevelKey) -> None:
@@ -56,9 +48,6 @@ class Book:
             raise refusal
         if self.gone and LocationKey(key.account_id, key.warehouse_id, key.location_id) in self.gone:
             raise Invalid(ErrorCode.UNKNOWN_LOCATION, key.location_id)
-
-
-_BUILT_IN = frozenset(str(reason) for reason in Reason)
 
 
 def refusal(key: LevelKey, place: Place) -> Invalid | None:  # noqa: PLR0911 - one line for each rule

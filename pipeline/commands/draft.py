@@ -1,6 +1,6 @@
 """One command being carried out: all of it takes effect, or nothing of it."""
 
-from pipeline.commands.book import Book, LocationKey
+from pipeline.commands.book import Book
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey, StateDelta
@@ -10,6 +10,7 @@ from pipeline.inventory.steps import Step, Total
 from pipeline.store.commands import Outcome
 from pipeline.store.incoming import DocumentKey, Schedule, Transfer
 from pipeline.store.levels import Cause, LedgerEntry
+from pipeline.store.locations import LocationKey
 from schemas.errors import ErrorCode
 from schemas.events import MAX_LEVELS_OF_RESULT
 from schemas.identifiers import UNASSIGNED

@@ -21,7 +21,7 @@ from pipeline.store import commands as command_store
 from pipeline.store import levels as level_store
 from pipeline.store.commands import Outcome
 from pipeline.store.database import Database
-from pipeline.store.location_removal import delete_locations
+from pipeline.store.locations import delete_locations
 from pipeline.store.outbox import Batch, OutgoingMessage, announce_batch
 from pipeline.store.warehouse_locks import WarehouseKey, lock_warehouses
 from schemas.cloudevents import EventType
@@ -70,10 +70,13 @@ def _apply(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) 
     catalogue, stock = (_allowed(part, allowed) for part in (deliveries.catalogue, deliveries.stock))
     batch = orders(stock)
     documents = hold_documents(connection, stock)
-    held = _hold_warehouses(connection, catalogue, scope_of(batch, documents, linked_now(connection, stock)))
+    channels = linked_now(connection, stock)
+    scope = scope_of(batch, documents, channels)
+    held = _hold_warehouses(connection, catalogue, scope)
     catalogue_work = apply_catalogue(connection, catalogue) if catalogue else CatalogueWork([], [])
     book = Book(channels=meet_channels(connection, stock, held))
-    scope = scope_of(batch, documents, book.channels)
+    if book.channels != channels:
+        scope = scope_of(batch, documents, book.channels)
     stock_work = decide_stock(connection, batch, scope, documents, book) if batch else StockWork()
     outcomes = [*access.outcomes, *catalogue_work.outcomes, *stock_work.outcomes]
     _write(connection, outcomes, stock_work, documents, _messages(deliveries, outcomes, catalogue_work))

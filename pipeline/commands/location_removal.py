@@ -1,9 +1,9 @@
 """A bin is deleted, with what is in it where that was asked for."""
 
-from pipeline.commands.book import LocationKey
 from pipeline.commands.draft import Draft
 from pipeline.errors import Invalid
 from pipeline.inventory.operations import Empty
+from pipeline.store.locations import LocationKey
 from schemas.commands.catalogue import DeleteLocation
 from schemas.errors import ErrorCode
 from schemas.identifiers import UNASSIGNED

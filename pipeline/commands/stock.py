@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import psycopg
 
 from pipeline.commands import channel_counts, incoming, location_removal
-from pipeline.commands.book import Book, LocationKey, refusal
+from pipeline.commands.book import Book, refusal
 from pipeline.commands.draft import Draft, carry_out_alone
 from pipeline.commands.incoming import Documents
 from pipeline.commands.received import ReceivedCommand
@@ -20,13 +20,13 @@ from pipeline.store import levels as store
 from pipeline.store.channels import ChannelLink, ChannelLocation
 from pipeline.store.commands import Outcome
 from pipeline.store.levels import LedgerEntry, Place
-from pipeline.store.location_removal import existing_locations
+from pipeline.store.locations import LocationKey, existing_locations
 from pipeline.store.reasons import registered_reasons
 from schemas.commands.catalogue import DeleteLocation
 from schemas.commands.channels import ChannelCounts
 from schemas.commands.stock import ApplySchedule
 from schemas.identifiers import UNASSIGNED
-from schemas.reasons import Reason
+from schemas.reasons import BUILT_IN
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def _open(connection: psycopg.Connection, batch: Sequence[_Order], scope: Scope,
     book.reasons = _registered_reasons(connection, batch)
     if scope.locations:
         asked = scope.locations | {location._replace(location_id=UNASSIGNED) for location in scope.locations}
-        book.locations = {LocationKey(*key) for key in existing_locations(connection, asked)}
+        book.locations = existing_locations(connection, asked)
     wanted = scope.keys | _keys_in_scope(connection, scope, book)
     while not _lock(connection, sorted(wanted), scope, book):  # sorted: neighbours are found together
         wanted |= _keys_in_scope(connection, scope, book)
@@ -193,12 +193,9 @@ def _registered_reasons(connection: psycopg.Connection, batch: Sequence[_Order])
     named = {
         (delivery.command.owner, reason)
         for delivery, _, _ in batch
-        if (reason := getattr(delivery.command, "reason", None)) is not None and reason not in _BUILT_IN
+        if (reason := getattr(delivery.command, "reason", None)) is not None and reason not in BUILT_IN
     }
     return registered_reasons(connection, named) if named else set()
-
-
-_BUILT_IN = frozenset(str(reason) for reason in Reason)
 
 
 def _carry_out(order: _Order, book: Book) -> Outcome | None:

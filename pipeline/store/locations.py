@@ -65,6 +65,16 @@ def free_location_names(connection: psycopg.Connection, renamed: Collection[Loca
     connection.execute(_SQL["free_location_names"], _keys(renamed))
 
 
+def existing_locations(connection: psycopg.Connection, keys: Collection[LocationKey]) -> set[LocationKey]:
+    """Those of the locations that exist."""
+    return {LocationKey._make(row) for row in connection.execute(_SQL["existing_locations"], _keys(keys))}
+
+
+def delete_locations(connection: psycopg.Connection, keys: Collection[LocationKey]) -> None:
+    """Delete locations. Their warehouses must be held exclusively."""
+    connection.execute(_SQL["delete_locations"], _keys(keys))
+
+
 def _fields(described: Collection[Location]) -> dict[str, list[object]]:
     return {
         **_keys([location.key for location in described]),

@@ -18,7 +18,7 @@ from schemas.identifiers import (
     Text,
     WarehouseIdField,
 )
-from schemas.reasons import Reason
+from schemas.reasons import BUILT_IN
 from schemas.states import Slotting
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -155,7 +155,7 @@ class UpsertReason(Command):
     @field_validator("code")
     @classmethod
     def _is_not_built_in(cls, code: str) -> str:
-        if code in set(Reason):
+        if code in BUILT_IN:
             raise ValueError("is a reason that every account has")
         return code
 
