@@ -19,6 +19,7 @@ from consumers.due import DueSchedules
 from consumers.poller import Poller
 from consumers.relay import Relay
 from consumers.settings import Settings
+from consumers.sync_care import SyncCare
 from consumers.upkeep import Upkeep
 from consumers.worker import Worker
 from schemas.topics import Topic
@@ -142,6 +143,7 @@ def _loops(worker: Worker, roles: Sequence[str]) -> list[tuple[str, Coroutine[An
         loops.append(("relay", Relay(worker.database, new_producer, worker.settings.kafka_topic_prefix).run()))
     if "scheduler" in roles:
         loops.append(("due schedules", DueSchedules(worker.database).run()))
+        loops.append(("syncs", SyncCare(worker.database, worker.objects, worker.settings).run()))
         loops.append(("upkeep", Upkeep(worker.database, worker.settings).run()))
         if worker.settings.uploads_poll_seconds:
             loops.append(("poller", Poller(worker).run()))

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from consumers.worker import Worker
 from pipeline.errors import Invalid, TryLater
 from pipeline.objects import ListedObject
-from pipeline.uploads.notifications import is_upload_key
+from pipeline.uploads.notifications import is_no_drop, is_upload_key
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Poller:
                 continue
             if is_upload_key(found.key):
                 await self._announce(bucket, found)
-            else:
+            elif not is_no_drop(found.key):
                 log.warning("uploads bucket: %s is not where an upload belongs; it is left alone", found.key)
             self._announced.add(version)
         self._announced &= {(found.key, found.etag) for found in objects}

@@ -25,7 +25,7 @@ from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
-_MESSAGES_AT_ONCE: Final = 20_000
+_MESSAGES_AT_ONCE: Final = 8_000
 _WAKE_UP_SECONDS: Final = 5.0
 """How long to sleep at most when no notification comes; a lost one costs no more than this."""
 

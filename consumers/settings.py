@@ -41,7 +41,24 @@ class Settings(BaseSettings):
     snapshot_link_hours: PositiveInt = Field(
         24, le=168, description="How long the link of a snapshot can be used; S3 allows seven days."
     )
-    chunk_bytes: PositiveInt = Field(1_000_000, description="Aimed size of one chunk of a sync, in bytes of CSV.")
+    fetch_deadline_seconds: float = Field(3600.0, gt=0, description="For fetching all of an https URL.")
+    sync_chunk_rows: PositiveInt = Field(20_000, description="Aimed rows of one chunk of a sync: one transaction.")
+    sync_consumers: PositiveInt = Field(
+        2, description="Parts of syncs that one worker has in hand: while one waits for PostgreSQL, another works."
+    )
+    sync_atomic_max_rows: PositiveInt = Field(
+        200_000, description="Most rows of a sync that is applied all or nothing: one transaction holds its levels."
+    )
+    sync_part_attempts: PositiveInt = Field(5, description="How often a part of a sync is tried before it is given up.")
+    sync_stuck_seconds: float = Field(
+        300.0, gt=0, description="After how long without progress the scheduler sends the parts of a sync again."
+    )
+    sync_item_retention_months: PositiveInt | None = Field(
+        None, description="How many full months of row statuses are kept beside the present one; empty for ever."
+    )
+    wipe_guard_percent: int = Field(
+        50, ge=0, le=100, description="A sync that would empty more than this share of a warehouse's levels is held."
+    )
     command_batch_size: PositiveInt = Field(2_000, description="Most commands in one transaction.")
     command_consumers: PositiveInt = Field(
         2, description="Consumers of commands in one worker: while one waits for PostgreSQL, another works."

@@ -1,45 +1,49 @@
-"""Subscribes to `syncs`: requests to plan or abort a CSV sync."""
+"""Subscribes to `syncs`: requests to start, stop, approve, confirm or revert a CSV sync."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, Final
 
 from consumers.aborts import attach_aborts
 from consumers.cloudevents import Received, reader
 from consumers.inbox import Inbox
 from consumers.subscription import subscribe
+from consumers.sync_services import sync_services
 from consumers.worker import Worker
-from pipeline.syncs.plan import Planner, abort_sync, request_sync
-from pipeline.uploads.source import SourceLimits
-from pipeline.web import WebLimits
-from schemas.jobs import SYNC_REQUESTS, AbortSync, RequestSync
+from pipeline.syncs import requests
+from pipeline.syncs.services import SyncServices
+from schemas.jobs import (
+    SYNC_REQUESTS,
+    AbortSync,
+    ApproveSync,
+    ConfirmSync,
+    RequestSync,
+    ResumeSync,
+    RevertSync,
+    SyncRequest,
+)
 from schemas.topics import Topic
+
+_HANDLERS: Final[dict[type[Any], Callable[[Any, SyncServices], None]]] = {
+    RequestSync: requests.request_sync,
+    AbortSync: lambda request, services: requests.abort_sync(request, services.database),
+    ApproveSync: lambda request, services: requests.approve_sync(request, services.database),
+    ConfirmSync: requests.confirm_sync,
+    RevertSync: requests.revert_sync,
+    ResumeSync: requests.resume_sync,
+}
 
 
 def attach(worker: Worker) -> None:
     """Let this worker take part in planning syncs."""
-    settings, topic = worker.settings, worker.topic(Topic.SYNCS)
-    planner = Planner(
-        worker.database,
-        worker.objects,
-        settings.s3_work_bucket,
-        settings.chunk_bytes,
-        SourceLimits(
-            settings.s3_uploads_bucket,
-            settings.s3_source_buckets,
-            WebLimits(settings.fetch_timeout_seconds, settings.upload_max_bytes, settings.fetch_allow_private),
-        ),
-    )
+    topic, services = worker.topic(Topic.SYNCS), sync_services(worker)
 
-    abort = partial(abort_sync, database=worker.database)
-
-    async def handle(events: Sequence[Received[RequestSync | AbortSync]]) -> None:
+    async def handle(events: Sequence[Received[SyncRequest]]) -> None:
         for event in events:
-            if isinstance(event.data, RequestSync):
-                await asyncio.to_thread(request_sync, event.data, planner)
-            else:
-                await asyncio.to_thread(abort, event.data)
+            await asyncio.to_thread(_HANDLERS[type(event.data)], event.data, services)
 
     inbox = Inbox(topic, reader(SYNC_REQUESTS), handle, worker.dead_letters)
+    abort = partial(requests.abort_sync, database=worker.database)
     attach_aborts(worker, topic, SYNC_REQUESTS, AbortSync, abort)
     subscribe(worker.broker, topic, inbox.receive, max_records=1, stop=worker.stop)

@@ -17,8 +17,8 @@ from pipeline.objects import ObjectStore
 
 KafkaKind = Literal["embedded", "apache"]
 
-WORKERS: Final = (("commands", "uploads", "syncs", "snapshots", "scheduler"), ("relay",), ("syncs",))
-"""The roles of each worker process, chosen for two cores: the relay beside two that apply."""
+WORKERS: Final = (("commands", "uploads", "snapshots", "scheduler"), ("relay",), ("syncs",))
+"""The roles of each worker process: syncs have one to themselves, so that large files do not slow commands."""
 _STOP_SECONDS: Final = 30.0
 
 

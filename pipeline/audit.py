@@ -12,6 +12,7 @@ _PROOFS: Final = (
     (1, "incoming", "what is incoming is what schedules and transfers have yet to bring"),
     (2, "negatives", "no state is below zero where that is not allowed"),
     (3, "commands", "each command took effect as its one result says"),
+    (4, "sync_counts", "the counts of a sync that goes on are never more than what it has"),
     (4, "sync_rows", "each row of an ended sync has one status, and the counts add up"),
     (4, "sync_changes", "each change of a sync belongs to one row, and each changed row to one change"),
     (5, "unpublished", "no change waits to be published for more than a minute"),

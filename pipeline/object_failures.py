@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 from pipeline.errors import Invalid, TryLater
 from schemas.errors import ErrorCode
 
-_BAD_NAMES: Final = {"InvalidBucketName", "KeyTooLongError", "InvalidURI"}
+_BAD_NAMES: Final = {"InvalidBucketName", "KeyTooLongError", "InvalidURI", "InvalidArgument"}
 _PASSING: Final = {
     "SlowDown",
     "Throttling",
@@ -47,6 +47,17 @@ def own_bucket() -> Iterator[None]:
         raise TryLater(str(error)) from error
 
 
+@contextmanager
+def own_object() -> Iterator[None]:
+    """For an object that onhand wrote into its own bucket: only that it is gone is Invalid, and lasts."""
+    try:
+        yield
+    except Invalid as error:
+        if error.code is ErrorCode.FILE_NOT_FOUND and error.detail.startswith("s3://"):
+            raise
+        raise TryLater(str(error)) from error
+
+
 def _meaning(error: ClientError, bucket: str, key: str | None, name: str) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -54,7 +65,7 @@ def _meaning(error: ClientError, bucket: str, key: str | None, name: str) -> Exc
         return TryLater(f"{name}: {error}")
     if code == "NoSuchBucket" or (key is None and status == 404):
         return Invalid(ErrorCode.FILE_NOT_FOUND, f"bucket {bucket!r} does not exist")
-    if status == 404 or code in {"NoSuchKey", *_BAD_NAMES}:
+    if status in {404, 405} or code in {"NoSuchKey", *_BAD_NAMES}:  # 405: the version says that it was deleted
         return Invalid(ErrorCode.FILE_NOT_FOUND, name)
     if status == 403 or code == "AccessDenied":
         return Invalid(ErrorCode.FILE_FORBIDDEN, name)

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from pipeline.object_failures import failures
 from schemas.errors import ErrorCode
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
 _PART_BYTES: Final = 8 * 2**20
@@ -33,10 +34,14 @@ _TRANSFER: Final = TransferConfig(
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One version of an object: its ETag without quotes, its size in bytes."""
+    """One version of an object: its ETag without quotes, its size in bytes.
+
+    `version_id` is what the bucket calls the version, None where it keeps only one.
+    """
 
     etag: str
     size: int
+    version_id: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ class ListedObject(ObjectInfo):
 class ObjectStore:
     """One S3-compatible store. Safe to share between threads.
 
+    What is read is pinned by `etag`, and by `version_id` where the bucket keeps versions: then one that was replaced
+    can still be read. Without either it is what is there now.
+
     Every method raises:
-        Invalid: FILE_NOT_FOUND, FILE_FORBIDDEN, or FILE_CHANGED where an ETag was asked for.
+        Invalid: FILE_NOT_FOUND, FILE_FORBIDDEN, or FILE_CHANGED where another ETag was asked for.
         TryLater: the store is away, overloaded, or broke the connection.
     """
 
@@ -82,21 +90,31 @@ class ObjectStore:
             ),
         )
 
-    def head(self, bucket: str, key: str, etag: str | None = None) -> ObjectInfo:
-        """What is there under the key now; FILE_CHANGED when it is not `etag`."""
+    def head(self, bucket: str, key: str, etag: str | None = None, version_id: str | None = None) -> ObjectInfo:
+        """What is there under the key, in the version asked for; FILE_CHANGED when that is not `etag`."""
         try:
             with failures(bucket, key):
-                answer = self._client.head_object(Bucket=bucket, Key=key, **_pin(etag))
+                answer = self._client.head_object(Bucket=bucket, Key=key, **_pin(etag, version_id))
         except Invalid as error:
             if error.code is ErrorCode.FILE_NOT_FOUND:
                 self._require_bucket(bucket)  # the answer to HEAD has no body that would say which of the two it is
             raise
-        return ObjectInfo(etag=_bare(answer["ETag"]), size=answer["ContentLength"])
+        except ClientError as error:
+            if version_id is None or _status(error) != 400:
+                raise
+            self._require_bucket(bucket)  # again: it is the version's name that is wrong where this goes well
+            raise Invalid(ErrorCode.FILE_NOT_FOUND, f"s3://{bucket}/{key} in version {version_id}") from error
+        return ObjectInfo(
+            etag=_bare(answer["ETag"]), size=answer["ContentLength"], version_id=answer.get("VersionId") or None
+        )
 
-    def stream(self, bucket: str, key: str, *, etag: str, chunk_size: int) -> Iterator[bytes]:
-        """The bytes of exactly the version `etag`, in chunks of `chunk_size` bytes, the last one shorter."""
-        with failures(bucket, key):
-            body = self._client.get_object(Bucket=bucket, Key=key, **_pin(etag))["Body"]
+    def stream(  # noqa: PLR0913 - what to read, and from where
+        self, bucket: str, key: str, *, etag: str, chunk_size: int, version_id: str | None = None, start: int = 0
+    ) -> Iterator[bytes]:
+        """The bytes from `start` on of exactly this version, in chunks of `chunk_size` bytes, the last one shorter."""
+        body = self._open(bucket, key, _pin(etag, version_id), f"bytes={start}-" if start else None)
+        if body is None:
+            return
         try:
             chunks = body.iter_chunks(chunk_size)
             while True:
@@ -105,6 +123,21 @@ class ObjectStore:
                 if chunk is None:
                     return
                 yield chunk
+        finally:
+            body.close()
+
+    def read_range(  # noqa: PLR0913 - what to read, and from where
+        self, bucket: str, key: str, start: int, size: int, *, etag: str | None, version_id: str | None = None
+    ) -> bytes:
+        """`size` bytes from `start` on of exactly this version; fewer where it ends before."""
+        if size <= 0:
+            return b""
+        body = self._open(bucket, key, _pin(etag, version_id), f"bytes={start}-{start + size - 1}")
+        if body is None:
+            return b""
+        try:
+            with failures(bucket, key):
+                return body.read()
         finally:
             body.close()
 
@@ -186,6 +219,17 @@ class ObjectStore:
         with failures(bucket), suppress(self._client.exceptions.BucketAlreadyOwnedByYou):
             self._client.create_bucket(Bucket=bucket, **place)
 
+    def _open(self, bucket: str, key: str, pin: dict[str, Any], wanted: str | None) -> "StreamingBody | None":
+        """The bytes asked for; None where the object ends before they begin."""
+        part: dict[str, Any] = {} if wanted is None else {"Range": wanted}
+        with failures(bucket, key):
+            try:
+                return self._client.get_object(Bucket=bucket, Key=key, **pin, **part)["Body"]
+            except ClientError as error:
+                if _status(error) == 416:
+                    return None
+                raise
+
     def _require_bucket(self, bucket: str) -> None:
         with failures(bucket):
             self._client.head_bucket(Bucket=bucket)
@@ -206,9 +250,14 @@ class ObjectStore:
             )
 
 
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
 def _bare(etag: str) -> str:
     return etag.strip('"')
 
 
-def _pin(etag: str | None) -> dict[str, Any]:
-    return {} if etag is None else {"IfMatch": f'"{_bare(etag)}"'}
+def _pin(etag: str | None, version_id: str | None) -> dict[str, Any]:
+    pin = {} if etag is None else {"IfMatch": f'"{_bare(etag)}"'}
+    return pin if version_id is None else {**pin, "VersionId": version_id}

@@ -1,4 +1,4 @@
-"""Housekeeping: partitions of the change log, and what is kept for a time only.
+"""Housekeeping: partitions of the change log and of the syncs' rows, and what is kept for a time only.
 
 Each function is one short transaction and can be called at any time, by any number of schedulers: what one does, the
 others find done.
@@ -13,9 +13,15 @@ from psycopg import sql
 from pipeline.errors import TryLater
 from pipeline.store.database import Database
 from pipeline.store.statements import statements
+from pipeline.store.upload_events import delete_old_events
 
 COMMANDS_AT_ONCE: Final = 5_000
 """How many commands one transaction deletes at most."""
+
+EVENT_DAYS: Final = 30
+"""How long the last event of an uploaded object is remembered: no store delivers one later than that."""
+SYNC_TABLES: Final = ("sync_items", "sync_rejects", "sync_diffs")
+"""The tables that hold the rows of syncs, by month."""
 
 _SQL: Final = statements("retention")
 
@@ -64,6 +70,55 @@ def fold_oldest_month(database: Database, keep_months: int) -> date | None:
         connection.execute(_SQL["move_on"], {"what": "change_log", "since": until})
         connection.execute(_about(partition, "drop_partition"))
     return date(month.year, month.month, 1)
+
+
+def create_sync_partitions(database: Database) -> list[date]:
+    """Give this month and the next two their partitions of SYNC_TABLES.
+
+    Returns the months that had none, each by its first day, oldest first.
+
+    Raises:
+        TryLater: the tables are in use for longer than writers can wait; some of the months may be done.
+    """
+    with database.transaction() as connection:
+        months = [month for (month,) in connection.execute(_SQL["sync_months_to_have"])]
+    return [month for month in months if _create_sync_partition(database, month)]
+
+
+def _create_sync_partition(database: Database, month: date) -> bool:
+    with database.transaction() as connection:
+        connection.execute(_SQL["do_not_wait_long"])
+        return bool(_value(connection, "create_sync_partition", month=month))
+
+
+def drop_oldest_sync_month(database: Database, keep_months: int) -> date | None:
+    """Drop the rows of the syncs of the oldest month that is older than `keep_months` full months beside this one.
+
+    The jobs stay, with their counts. A month with a sync that has not ended is left out. Returns the month, None where
+    there is none to drop.
+
+    Raises:
+        TryLater: the tables are in use for longer than writers can wait.
+    """
+    with database.transaction() as connection:
+        found = connection.execute(_SQL["oldest_sync_month_to_drop"], {"keep_months": keep_months}).fetchone()
+        if found is None:
+            return None
+        month, until = found
+        connection.execute(_SQL["do_not_wait_long"])
+        connection.execute(_SQL["lock_sync_partitions"])
+        if not _value(connection, "is_partition", partition=f"sync_items_{month:%Y_%m}"):
+            return None
+        connection.execute(_SQL["move_on"], {"what": "sync_items", "since": until})
+        for table in SYNC_TABLES:
+            connection.execute(_about(f"{table}_{month:%Y_%m}", "drop_partition"))
+    return date(month.year, month.month, 1)
+
+
+def forget_old_events(database: Database) -> int:
+    """Forget the objects of the uploads bucket of which nothing was heard for EVENT_DAYS days; how many."""
+    with database.transaction() as connection:
+        return delete_old_events(connection, EVENT_DAYS)
 
 
 def delete_old_commands(database: Database, keep_days: int) -> int:

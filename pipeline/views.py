@@ -1,7 +1,7 @@
-"""Reading: what an account may see of its levels, syncs and snapshots. Every query asks for one account only.
+"""Reading: what an account may see of its levels and snapshots. Every query asks for one account only.
 
 Rows are plain dictionaries of the statements' columns in `queries/views.sql`. A `limit` of None means all.
-`pipeline/history.py` has the change log, `pipeline/listings.py` the catalogue.
+`pipeline/sync_views.py` has the syncs, `pipeline/history.py` the change log, `pipeline/listings.py` the catalogue.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,8 @@ from psycopg.rows import dict_row
 from pipeline.store.database import Database
 from pipeline.store.pages import Order, pages
 from pipeline.store.statements import statements
-from schemas.errors import RowError
 from schemas.identifiers import AccountId, LocationId, LotId, Sku, WarehouseId
-from schemas.states import ItemStatus, SnapshotState, SyncState
+from schemas.states import SnapshotState
 
 Row = dict[str, Any]
 
@@ -33,61 +32,11 @@ class Stock:
     lot_id: LotId | None = None
 
 
-@dataclass(frozen=True)
-class Items:
-    """Which rows of a sync: those that match all that is given, from the one after row `after`."""
-
-    status: ItemStatus | None = None
-    code: str | None = None
-    sku: str | None = None
-    after: int = 0
-
-
 def levels(database: Database, account_id: AccountId, stock: Stock, *, limit: int | None = None) -> Iterator[Row]:
     """The account's levels by warehouse, SKU, location and lot, in units. `lot_id` None: the product has no lots."""
     asked = {"account_id": account_id, **asdict(stock)}
     rows = pages(database, statements("views")["levels"], asked, _BY_PLACE, limit=limit)
     return (row | {"lot_id": row["lot_id"] or None} for row in rows)
-
-
-def sync_jobs(
-    database: Database,
-    account_id: AccountId,
-    *,
-    warehouse_id: WarehouseId | None = None,
-    status: SyncState | None = None,
-    limit: int | None = None,
-) -> list[Row]:
-    """The account's syncs, newest first."""
-    asked = {"account_id": account_id, "sync_id": None, "warehouse_id": warehouse_id, "status": status}
-    return _fetch(database, "sync_jobs", asked | {"limit": limit})
-
-
-def sync_job(database: Database, account_id: AccountId, sync_id: UUID) -> Row | None:
-    """One sync with its counts; None where the account has no such sync."""
-    asked = {"account_id": account_id, "sync_id": sync_id, "warehouse_id": None, "status": None, "limit": 1}
-    return next(iter(_fetch(database, "sync_jobs", asked)), None)
-
-
-def sync_errors(database: Database, account_id: AccountId, sync_id: UUID) -> dict[str, int]:
-    """How many rows of a sync have each error code, most frequent first. A row with two codes counts under both."""
-    rows = _fetch(database, "sync_errors", {"account_id": account_id, "sync_id": sync_id})
-    return {row["code"]: row["rows"] for row in rows}
-
-
-def sync_items(
-    database: Database, account_id: AccountId, sync_id: UUID, items: Items, *, limit: int | None = None
-) -> Iterator[Row]:
-    """The rows of a sync in file order; each error of a row with its message."""
-    asked = {"account_id": account_id, "sync_id": sync_id, **asdict(items)}
-    order = Order({"row": items.after})
-    rows = pages(database, statements("views")["sync_items"], asked, order, limit=limit)
-    return map(_with_messages, rows)
-
-
-def _with_messages(row: Row) -> Row:
-    errors = [RowError.model_validate(error) for error in row["errors"] or ()]
-    return row | {"errors": [error.model_dump(mode="json") | {"message": error.message} for error in errors] or None}
 
 
 def snapshot_jobs(

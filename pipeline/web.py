@@ -9,9 +9,11 @@ import httpx
 
 from pipeline.addresses import resolve
 from pipeline.errors import Invalid
+from pipeline.web_deadline import DeadlineTransport
 from schemas.errors import ErrorCode
 
 _MAX_REDIRECTS: Final = 5
+_READABLE: Final = {"", "identity", "gzip", "x-gzip"}
 _CODES: Final = {
     401: ErrorCode.FILE_FORBIDDEN,
     403: ErrorCode.FILE_FORBIDDEN,
@@ -22,17 +24,25 @@ _CODES: Final = {
 
 @dataclass(frozen=True)
 class WebLimits:
-    """What a fetch may do. `timeout_seconds` is for connecting and for each read; `max_bytes` for the whole file."""
+    """What a fetch may do.
+
+    `timeout_seconds` is for connecting and for each read, `deadline_seconds` for all of it from the first redirect to
+    the last byte; `max_bytes` is for the whole file.
+    """
 
     timeout_seconds: float
     max_bytes: int
     allow_private: bool = False
     """Also http:// and addresses that are not public."""
+    deadline_seconds: float = 3600.0
 
 
 @dataclass(frozen=True)
 class WebFile:
-    """An open file. `etag` is without quotes, None where the server names none; so is `size`, in bytes."""
+    """An open file. `etag` is without quotes, None where the server names none; so is `size`, in bytes.
+
+    Where the server packs what it sends with gzip, although it was not asked to, its bytes are those of a gzip file.
+    """
 
     etag: str | None
     size: int | None
@@ -44,20 +54,25 @@ class WebFile:
 def open_url(url: str, limits: WebLimits, *, chunk_size: int) -> Iterator[WebFile]:
     """Open the file at an https URL; its bytes come in chunks of `chunk_size`, the last one shorter.
 
+    The bytes are as they are sent: who reads them unpacks them, in bounded memory. (httpx would unpack each piece that
+    comes at once, whatever becomes of it.)
+
     Nothing is tried twice: a person waits for the answer and can submit again, so that an absent server is Invalid
     here and not TryLater. A caller that wants another attempt makes it. Messages name the host and never the query,
     which may hold a signature.
 
     Raises:
         Invalid: URL_NOT_ALLOWED, FILE_NOT_FOUND, FILE_FORBIDDEN, FILE_TOO_LARGE, or FILE_UNREACHABLE for every other
-            failure: name, connection, certificate, time, status, a body that breaks off.
+            failure: name, connection, certificate, time, status, packing, a body that breaks off.
     """
     # The proxies of the environment would look the name up again, and so undo the check of the address. The
     # certificates of the environment (SSL_CERT_FILE) are welcome.
     certificates = httpx.create_ssl_context(trust_env=True)
-    with httpx.Client(verify=certificates, trust_env=False, timeout=limits.timeout_seconds) as client:
+    transport = DeadlineTransport(certificates, limits.deadline_seconds)
+    with httpx.Client(transport=transport, trust_env=False, timeout=limits.timeout_seconds) as client:
         answer, host = _follow(client, url, limits)
         try:
+            _require_plain_or_gzip(answer, host)
             size = _size(answer)
             if size is not None and size > limits.max_bytes:
                 raise _too_large(host, limits)
@@ -120,7 +135,7 @@ def _check(target: httpx.URL, limits: WebLimits) -> None:
 def _chunks(answer: httpx.Response, host: str, limits: WebLimits, chunk_size: int) -> Iterator[bytes]:
     total = 0
     try:
-        for chunk in answer.iter_bytes(chunk_size):
+        for chunk in answer.iter_raw(chunk_size):
             total += len(chunk)
             if total > limits.max_bytes:
                 raise _too_large(host, limits)
@@ -129,10 +144,16 @@ def _chunks(answer: httpx.Response, host: str, limits: WebLimits, chunk_size: in
         raise _unreachable(host, error) from error
 
 
+def _require_plain_or_gzip(answer: httpx.Response, host: str) -> None:
+    packing = answer.headers.get("Content-Encoding", "").strip().lower()
+    if packing not in _READABLE:
+        raise Invalid(ErrorCode.FILE_UNREACHABLE, f"{host} sends it packed as {packing!r}, which was not asked for")
+
+
 def _size(answer: httpx.Response) -> int | None:
-    """The size that the server promises; unknown where it compresses in spite of what we asked for."""
+    """The size that the server promises."""
     length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() and "Content-Encoding" not in answer.headers else None
+    return int(length) if length.isdecimal() else None
 
 
 def _too_large(host: str, limits: WebLimits) -> Invalid:

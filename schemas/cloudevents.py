@@ -28,7 +28,9 @@ class EventType(StrEnum):
     COMMAND_RESULT = "inventory.command.result.v1"
     CHANNEL_UPDATE = "inventory.channel.update.v1"
     CHANNEL_COUNTS_REQUESTED = "inventory.channel.counts-requested.v1"
+    SYNC_RANGE = "inventory.sync.range.v1"
     SYNC_CHUNK = "inventory.sync.chunk.v1"
+    SYNC_FINISH = "inventory.sync.finish.v1"
     SYNC_STATUS = "inventory.sync.status.v1"
     SNAPSHOT_STATUS = "inventory.snapshot.status.v1"
 

@@ -52,22 +52,22 @@ class ErrorCode(StrEnum):
     UNKNOWN_WAREHOUSE = (
         "UNKNOWN_WAREHOUSE",
         "The account has no warehouse of this id.",
-        "Send warehouse.upsert first, or correct the id.",
+        "Correct the id, or create the warehouse first: warehouse.upsert.",
     )
     UNKNOWN_SKU = (
         "UNKNOWN_SKU",
         "The account has no product of this SKU.",
-        "Send product.upsert first, or correct the SKU.",
+        "Correct the SKU, or create the product first: product.upsert.",
     )
     SKU_NOT_IN_WAREHOUSE = (
         "SKU_NOT_IN_WAREHOUSE",
         "The product is not available in this warehouse.",
-        "Add the warehouse to the product's warehouse_ids.",
+        "Correct the SKU, or add the warehouse to the product's warehouse_ids: product.upsert.",
     )
     UNKNOWN_LOCATION = (
         "UNKNOWN_LOCATION",
         "The warehouse has no location of this name or id.",
-        "Send location.create first, or leave the location empty for the unassigned bin.",
+        "Correct the location, leave it empty for the unassigned bin, or create it first: location.create.",
     )
     LOCATION_NOT_ALLOWED = (
         "LOCATION_NOT_ALLOWED",
@@ -92,7 +92,8 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_STOCK = (
         "INSUFFICIENT_STOCK",
         "The level holds less in this state than the change takes.",
-        "Count the location. With allow_negative, what is available may fall below zero, and no other state.",
+        "Count the location; units that are committed to orders cannot be taken. With allow_negative, what is "
+        "available may fall below zero, and no other state.",
     )
     QUANTITY_OUT_OF_RANGE = (
         "QUANTITY_OUT_OF_RANGE",
@@ -101,8 +102,8 @@ class ErrorCode(StrEnum):
     )
     STALE_QUANTITY = (
         "STALE_QUANTITY",
-        "The level does not hold what the command expects.",
-        "Read the level again, decide again, and send the command with a new id.",
+        "The level does not hold what the command or row expects.",
+        "Look at the level again and decide again; then change what is expected, and give a command a new id.",
     )
     STATE_NOT_ADJUSTABLE = (
         "STATE_NOT_ADJUSTABLE",
@@ -122,7 +123,11 @@ class ErrorCode(StrEnum):
     )
     LOT_REQUIRED = ("LOT_REQUIRED", "The product is tracked by lot, and no lot is named.", "Name the lot.")
     LOT_NOT_ALLOWED = ("LOT_NOT_ALLOWED", "The product is not tracked by lot.", "Leave the lot empty.")
-    UNKNOWN_LOT = ("UNKNOWN_LOT", "The product has no lot of this id.", "Send lot.upsert first, or correct the id.")
+    UNKNOWN_LOT = (
+        "UNKNOWN_LOT",
+        "The product has no lot of this id.",
+        "Correct the id, or create the lot first: lot.upsert.",
+    )
     LOT_TRACKING_IS_FIXED = (
         "LOT_TRACKING_IS_FIXED",
         "A product is tracked by lot or not from its creation on.",
@@ -185,7 +190,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN_ACCOUNT = (
         "FORBIDDEN_ACCOUNT",
         "The account may not act for this customer.",
-        "The customer grants it with account.link.",
+        "Correct the customer's id, or have the customer grant it with account.link.",
     )
     IDEMPOTENCY_MISMATCH = (
         "IDEMPOTENCY_MISMATCH",
@@ -195,37 +200,113 @@ class ErrorCode(StrEnum):
 
     # Rows of an upload
     SKU_MISSING = ("SKU_MISSING", "The row has no SKU.", "Fill in the SKU.")
-    SKU_TOO_LONG = ("SKU_TOO_LONG", "The SKU has more than 255 characters.", "Correct the SKU.")
+    SKU_TOO_LONG = (
+        "SKU_TOO_LONG",
+        "The SKU has more than 255 characters.",
+        "Correct the SKU; perhaps several fields have run together.",
+    )
     QUANTITY_MISSING = ("QUANTITY_MISSING", "The row has no quantity.", "Fill in the quantity; write 0 for none.")
     QUANTITY_NOT_AN_INTEGER = (
         "QUANTITY_NOT_AN_INTEGER",
         "The quantity is not a whole number.",
-        "Write digits 0-9 only: no thousands separators, no decimals other than .0, no exponent.",
+        "Write digits 0-9 only, as 1234: no thousands separators, no decimals other than .0, no exponent.",
     )
-    QUANTITY_NEGATIVE = ("QUANTITY_NEGATIVE", "The quantity is below zero.", "Write the counted quantity, 0 or more.")
+    QUANTITY_NEGATIVE = (
+        "QUANTITY_NEGATIVE",
+        "The quantity is below zero.",
+        "Write 0 or more. To take units away, write how many, and remove as the action.",
+    )
     QUANTITY_TOO_LARGE = ("QUANTITY_TOO_LARGE", "The quantity is above 1,000,000,000.", "Check the quantity.")
     ACTION_NOT_SUPPORTED = (
         "ACTION_NOT_SUPPORTED",
         "The action is not one that a sync knows.",
-        "Write replace, or leave the action empty.",
+        "Write replace, add, remove or move; an empty action means replace.",
+    )
+    EXPECTATION_NOT_AN_INTEGER = (
+        "EXPECTATION_NOT_AN_INTEGER",
+        "What the row expects of the level, expected_quantity or expected_version, is not a whole number.",
+        "Write digits 0-9 only, or leave the field empty to expect nothing.",
+    )
+    TO_LOCATION_MISSING = (
+        "TO_LOCATION_MISSING",
+        "The row moves units and does not say where to.",
+        "Fill in to_location; write unassigned for the warehouse's unassigned bin.",
+    )
+    TO_LOCATION_NOT_ALLOWED = (
+        "TO_LOCATION_NOT_ALLOWED",
+        "The row names a to_location and is no move.",
+        "Leave to_location empty, or write move as the action.",
+    )
+    SKU_SCIENTIFIC = (
+        "SKU_SCIENTIFIC",
+        "The SKU looks like a number that a spreadsheet has rounded, and no product has it.",
+        "Format the column as text in the spreadsheet, enter the SKU again, and export the file again.",
     )
     REASON_TOO_LONG = ("REASON_TOO_LONG", "The reason has more than 255 characters.", "Shorten the reason.")
-    LOCATION_TOO_LONG = ("LOCATION_TOO_LONG", "The location has more than 255 characters.", "Correct the location.")
+    NOTE_TOO_LONG = ("NOTE_TOO_LONG", "The note has more than 255 characters.", "Shorten the note.")
+    LOCATION_TOO_LONG = (
+        "LOCATION_TOO_LONG",
+        "The location has more than 255 characters.",
+        "Correct the location; perhaps several fields have run together.",
+    )
     CONTROL_CHARACTER = (
         "CONTROL_CHARACTER",
-        "The field has a control character.",
-        "Remove it; it is often a line break or a tab pasted in.",
+        "The field has an invisible control character, as a tab or a line break is one.",
+        "Type the field again; such characters often come with what is pasted.",
     )
-    ENCODING = ("ENCODING", "The field has bytes that are not UTF-8.", "Save the file as UTF-8.")
+    ENCODING = (
+        "ENCODING",
+        "The field has bytes that are not UTF-8.",
+        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel.",
+    )
+    TOO_FEW_FIELDS = (
+        "TOO_FEW_FIELDS",
+        "The row ends before its last required field.",
+        "Fill in all fields up to the last required one. If the rest stands in the next row, put quotes around "
+        "the field with the line break.",
+    )
     TOO_MANY_FIELDS = (
         "TOO_MANY_FIELDS",
         "The row has more fields than the header.",
-        "Put quotes around fields that hold a delimiter.",
+        "Put quotes around a field with a delimiter in it. In a file of rejects, what is too much stands behind "
+        "error_messages: move it to where it belongs, and empty those cells.",
+    )
+    QUOTE_NOT_CLOSED = (
+        "QUOTE_NOT_CLOSED",
+        "The row opens a quote and does not close it; its first line was taken as the whole row.",
+        'Close the quote, or write it twice where it is part of the text: "6"" pipe". In a file of rejects, one '
+        "cell has the rest of the row: divide it.",
+    )
+    QUOTE_MISPLACED = (
+        "QUOTE_MISPLACED",
+        "The row has text between a closing quote and the next delimiter.",
+        'Write a quote twice where it is part of the text: "6"" pipe". In a file of rejects, one cell has the '
+        "rest of the row: divide it.",
+    )
+    FIELD_TOO_LONG = (
+        "FIELD_TOO_LONG",
+        "A field of the row has more than 64 KB.",
+        "Shorten the field; perhaps a quote was not closed.",
+    )
+    RECORD_TOO_LONG = (
+        "RECORD_TOO_LONG",
+        "The row has more than 1 MB.",
+        "Check for a missing line break or a quote that is not closed.",
     )
     DUPLICATE_ROW = (
         "DUPLICATE_ROW",
         "The file names this SKU and location more than once.",
-        "Keep one row for each SKU and location.",
+        "Keep one row for each SKU and location, or submit with --duplicates last or sum.",
+    )
+    SUPERSEDED = (
+        "SUPERSEDED",
+        "A later row of the file about the same SKU and location took the place of this one.",
+        "Nothing has to be done, if the last row is the right one.",
+    )
+    LEVEL_CHANGED_SINCE = (
+        "LEVEL_CHANGED_SINCE",
+        "The level has changed since the time that the file is of.",
+        "Count again. Or submit the row without as_of: it then overwrites what is newer.",
     )
 
     # Files
@@ -251,7 +332,16 @@ class ErrorCode(StrEnum):
         "The file is larger than the limit.",
         "Split the file, or raise ONHAND_UPLOAD_MAX_BYTES.",
     )
-    FILE_NOT_CSV = ("FILE_NOT_CSV", "The file cannot be read as CSV.", "Save it as CSV in UTF-8 with commas.")
+    FILE_NOT_CSV = (
+        "FILE_NOT_CSV",
+        "The file cannot be read as CSV.",
+        "Save it as CSV UTF-8, with commas; a spreadsheet offers that among the formats to save in.",
+    )
+    FILE_NOT_UNPACKED = (
+        "FILE_NOT_UNPACKED",
+        "The compressed file cannot be unpacked.",
+        "Compress one CSV file again with gzip or zip, without a password.",
+    )
     URL_NOT_ALLOWED = (
         "URL_NOT_ALLOWED",
         "The URL is not one that onhand may fetch.",
@@ -260,9 +350,14 @@ class ErrorCode(StrEnum):
     HEADER_COLUMN_MISSING = (
         "HEADER_COLUMN_MISSING",
         "The header lacks a required column.",
-        "The header must name at least sku and quantity.",
+        "The first line must name at least sku and quantity. Where the file calls them otherwise, say so: "
+        "--column 'Artikelnummer=sku'.",
     )
-    HEADER_COLUMN_TWICE = ("HEADER_COLUMN_TWICE", "The header names a column twice.", "Keep one of them.")
+    HEADER_COLUMN_TWICE = (
+        "HEADER_COLUMN_TWICE",
+        "The header names a column twice.",
+        "Keep one of them, or rename the other.",
+    )
 
     # Jobs
     HISTORY_NOT_KEPT = (
@@ -271,6 +366,26 @@ class ErrorCode(StrEnum):
         "Ask for a later time or version; ONHAND_LOG_RETENTION_MONTHS says for how long the log is kept.",
     )
     UNKNOWN_SYNC = ("UNKNOWN_SYNC", "The account has no sync of this id.", "Check the id and the account.")
+    SYNC_NOT_READY = (
+        "SYNC_NOT_READY",
+        "The sync is not in a state in which this can be done.",
+        "`onhand sync show` tells its state: held can be approved, an ended dry run confirmed, an ended sync reverted.",
+    )
+    SYNC_ITEMS_NOT_KEPT = (
+        "SYNC_ITEMS_NOT_KEPT",
+        "The rows of this sync are not kept any more.",
+        "Its counts and its file of rejects are; ONHAND_SYNC_ITEM_RETENTION_MONTHS says for how long rows are kept.",
+    )
+    SYNC_TOO_LARGE = (
+        "SYNC_TOO_LARGE",
+        "The file has too many rows to be applied all or nothing.",
+        "Split the file, apply the good rows, or raise ONHAND_SYNC_ATOMIC_MAX_ROWS.",
+    )
+    PART_FAILED = (
+        "PART_FAILED",
+        "The part of the sync with this row failed again and again, and was given up.",
+        "`onhand sync show` tells the cause. When it is mended, submit these rows again; `onhand sync items` has them.",
+    )
     UNKNOWN_SNAPSHOT = ("UNKNOWN_SNAPSHOT", "The account has no snapshot of this id.", "Check the id and the account.")
     SNAPSHOT_FAILED = (
         "SNAPSHOT_FAILED",
@@ -287,11 +402,14 @@ class RowError(BaseModel):
     code: ErrorCode
     field: str
     value: str | None = None
+    suggestion: str | None = None
+    """What was perhaps meant: a SKU that differs from the value by case, width or blanks only."""
 
     @property
     def message(self) -> str:
         """A sentence for a person: what happened, which value, what to do."""
-        return describe(self.code, repr(self.value) if self.value else "")
+        words = describe(self.code, repr(self.value) if self.value else "")
+        return f"{words} Is {self.suggestion!r} meant?" if self.suggestion else words
 
 
 def describe(code: ErrorCode, detail: str = "") -> str:

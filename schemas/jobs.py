@@ -1,15 +1,16 @@
 """Jobs: requests that start or stop a sync or a snapshot, and the states that are published about them."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self, TypeAlias
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.errors import ErrorCode
 from schemas.events import Fact
 from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Instant, Text, WarehouseIdField
-from schemas.states import SnapshotState, SyncState
+from schemas.states import Duplicates, FailurePolicy, SnapshotState, SyncState
+from schemas.uploads import ColumnName, Encoding, UploadColumn
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=PRINTABLE_PATTERN)]
 
@@ -24,10 +25,36 @@ class Request(BaseModel):
     account_id: AccountIdField
 
 
-class RequestSync(Request):
+class SyncOptions(BaseModel):
+    """How a sync is to be done."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoding: Encoding | None = None
+    """The file's encoding where it is not UTF-8 (or UTF-16 with a byte order mark), as Python names it: cp1252."""
+    columns: dict[ColumnName, UploadColumn] = Field(default_factory=dict, max_length=50)
+    """What the file calls the columns, beside what the account has registered: {"Artikelnummer": "sku"}."""
+    on_error: FailurePolicy = FailurePolicy.APPLY_GOOD_ROWS
+    max_errors: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None = None
+    """With stop_after_errors: how many rows in error stop it."""
+    duplicates: Duplicates = Duplicates.ERROR
+    as_of: Instant | None = None
+    """When the file's quantities were true: a level that has changed since is not replaced."""
+    force: bool = False
+    """Apply the file although one with the same content was applied before."""
+
+    @model_validator(mode="after")
+    def _limit_belongs_to_its_policy(self) -> Self:
+        if (self.on_error is FailurePolicy.STOP_AFTER_ERRORS) != (self.max_errors is not None):
+            raise ValueError("max_errors belongs to on_error stop_after_errors")
+        return self
+
+
+class RequestSync(Request, SyncOptions):
     """Apply a CSV file to a warehouse.
 
-    `url` is s3://bucket/key or https://…; `etag` pins the file to a version where one is known.
+    `url` is s3://bucket/key or https://…; `etag` and `version_id` pin the file to a version where one is known.
+    `account_id` asks; `customer_account_id` is whose stock it is, where a provider uploads for a customer.
     """
 
     TYPE = "sync.request"
@@ -36,7 +63,18 @@ class RequestSync(Request):
     warehouse_id: WarehouseIdField
     url: Url
     etag: Text | None = None
+    version_id: Text | None = None
     user_id: Text | None = None
+    customer_account_id: AccountIdField | None = None
+    dry_run: bool = False
+    """Check all rows and tell what would change; change nothing."""
+    announced: bool = False
+    """An event of the store told of the file. Events repeat themselves: what failed is not tried again by them."""
+
+    @property
+    def options(self) -> SyncOptions:
+        """How it is to be done."""
+        return SyncOptions.model_validate(self.model_dump(include=set(SyncOptions.model_fields)))
 
 
 class AbortSync(Request):
@@ -48,35 +86,116 @@ class AbortSync(Request):
     reason: Text
 
 
+class ApproveSync(Request):
+    """Let a sync go on that the wipe guard holds."""
+
+    TYPE = "sync.approve"
+
+    sync_id: UUID
+    user_id: Text | None = None
+
+
+class ConfirmSync(Request):
+    """Apply what a dry run has checked: the same file in the same version with the same options, as a new sync."""
+
+    TYPE = "sync.confirm"
+
+    sync_id: UUID
+    """Of the new sync."""
+    dry_run_id: UUID
+    user_id: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if self.sync_id == self.dry_run_id:
+            raise ValueError("sync_id must be a new one, not that of the dry run")
+        return self
+
+
+class RevertSync(Request):
+    """Take back what a sync changed, by a new sync. Levels that have changed since are skipped."""
+
+    TYPE = "sync.revert"
+
+    sync_id: UUID
+    """Of the new sync."""
+    reverted_id: UUID
+    user_id: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if self.sync_id == self.reverted_id:
+            raise ValueError("sync_id must be a new one, not that of the sync to take back")
+        return self
+
+
+class ResumeSync(Request):
+    """Go on with a sync whose messages were lost. The scheduler sends it; it changes nothing about one that moves."""
+
+    TYPE = "sync.resume"
+
+    sync_id: UUID
+
+
+class SyncRange(Fact):
+    """One range of bytes of a sync's file, to be read, checked and split by chunk. Internal."""
+
+    account_id: str
+    sync_id: UUID
+    range: int
+
+
 class SyncChunk(Fact):
-    """One part of a planned sync: all rows of its SKUs, in file order. Internal."""
+    """One chunk of a planned sync: all rows of its levels, in file order. Internal."""
 
     account_id: str
     sync_id: UUID
     chunk: int
 
 
+class SyncFinish(Fact):
+    """All chunks of a sync are done: write its file of rejects, and end it. Internal."""
+
+    account_id: str
+    sync_id: UUID
+
+
 class SyncStatus(Fact):
-    """A sync's state with live counts. success + error + aborted = total once it has finished."""
+    """A sync's state with live counts.
+
+    success + error + skipped + aborted = total once it has finished. `error` is a summary for people, as in "error in 3
+    out of 3 rows"; `error_counts` is how many rows have each code: a row with two codes counts under both.
+    """
 
     account_id: str
     sync_id: UUID
     warehouse_id: str
+    customer_account_id: str | None
     url: str
     user_id: str | None
+    dry_run: bool
     status: SyncState
     total_count: int
     success_count: int
     error_count: int
+    skipped_count: int
     aborted_count: int
     finished_count: int
     blank_count: int
     chunk_count: int
     chunks_done: int
+    error_counts: dict[str, int]
     warnings: tuple[str, ...]
     error_code: ErrorCode | None
     error: str | None
     abort_reason: str | None
+    held_reason: str | None
+    duplicate_of: UUID | None
+    """The earlier sync of the same content: nothing was done."""
+    confirms: UUID | None
+    reverts: UUID | None
+    rejects_key: str | None
+    """Of the file of rejects, in the uploads bucket."""
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
@@ -129,7 +248,10 @@ class SnapshotStatus(Fact):
     finished_at: datetime | None
 
 
-SYNC_REQUESTS: Final[dict[str, type[RequestSync | AbortSync]]] = {r.TYPE: r for r in (RequestSync, AbortSync)}
+SyncRequest: TypeAlias = RequestSync | AbortSync | ApproveSync | ConfirmSync | RevertSync | ResumeSync
+SYNC_REQUESTS: Final[dict[str, type[SyncRequest]]] = {
+    r.TYPE: r for r in (RequestSync, AbortSync, ApproveSync, ConfirmSync, RevertSync, ResumeSync)
+}
 SNAPSHOT_REQUESTS: Final[dict[str, type[RequestSnapshot | AbortSnapshot]]] = {
     r.TYPE: r for r in (RequestSnapshot, AbortSnapshot)
 }

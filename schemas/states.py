@@ -1,6 +1,7 @@
 """The states that stock can be in, and the states that work can be in."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class InventoryState(StrEnum):
@@ -46,15 +47,38 @@ class ResultStatus(StrEnum):
 
 
 class SyncState(StrEnum):
-    """A sync's life: PENDING → PLANNING → PROCESSING → one of four ends; ABORTED can follow each of the first three."""
+    """A sync's life; SYNC_TRANSITIONS has every step, and the database refuses all others."""
 
     PENDING = "pending"
+    """Asked for."""
     PLANNING = "planning"
+    """Its file is read, cut and checked. Nothing has been applied."""
+    HELD = "held"
+    """The wipe guard stopped it before a row was applied: a person approves or aborts it."""
     PROCESSING = "processing"
+    """Its rows are applied, chunk by chunk."""
     SUCCESS = "success"
     PARTIAL = "partial"
+    """Some rows were applied, others are in error."""
     ERROR = "error"
+    """The file is wrong, or no row could be applied."""
     ABORTED = "aborted"
+    """It was told to stop, or stopped itself after too many errors. What was applied stays."""
+
+
+SYNC_TRANSITIONS: Final = {
+    SyncState.PENDING: {SyncState.PLANNING, SyncState.ERROR, SyncState.ABORTED},
+    SyncState.PLANNING: {
+        SyncState.HELD, SyncState.PROCESSING, SyncState.SUCCESS, SyncState.ERROR, SyncState.ABORTED
+    },
+    SyncState.HELD: {SyncState.PROCESSING, SyncState.ABORTED},
+    SyncState.PROCESSING: {SyncState.SUCCESS, SyncState.PARTIAL, SyncState.ERROR, SyncState.ABORTED},
+    SyncState.ERROR: {SyncState.PLANNING},  # only where none of its rows was counted: the file can be tried again
+    SyncState.SUCCESS: set(),
+    SyncState.PARTIAL: set(),
+    SyncState.ABORTED: set(),
+}  # fmt: skip
+"""Which states may follow a state. The trigger `sync_jobs_transition` holds the same rules; a test compares the two."""
 
 
 class ItemStatus(StrEnum):
@@ -62,7 +86,28 @@ class ItemStatus(StrEnum):
 
     SUCCESS = "success"
     ERROR = "error"
+    SKIPPED = "skipped"
+    """Left out as the request wanted it: another row took its place, or the level has changed since."""
     ABORTED = "aborted"
+
+
+class FailurePolicy(StrEnum):
+    """What a sync does when rows are in error."""
+
+    APPLY_GOOD_ROWS = "apply_good_rows"
+    ALL_OR_NOTHING = "all_or_nothing"
+    STOP_AFTER_ERRORS = "stop_after_errors"
+
+
+class Duplicates(StrEnum):
+    """What becomes of several rows of a file about one SKU and location."""
+
+    ERROR = "error"
+    """Each of them is in error."""
+    LAST = "last"
+    """The last one is applied, those before it are skipped."""
+    SUM = "sum"
+    """One change with the sum of their quantities; their actions must agree."""
 
 
 class SnapshotState(StrEnum):

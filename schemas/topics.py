@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from schemas.cloudevents import EventType
 from schemas.commands import COMMANDS
 from schemas.events import ChannelCountsRequested, ChannelUpdate, CommandResult, LevelChanged
-from schemas.jobs import SNAPSHOT_REQUESTS, SYNC_REQUESTS, SnapshotStatus, SyncChunk, SyncStatus
+from schemas.jobs import SNAPSHOT_REQUESTS, SYNC_REQUESTS, SnapshotStatus, SyncChunk, SyncFinish, SyncRange, SyncStatus
 from schemas.uploads import S3Notification
 
 DEFAULT_PREFIX: Final = "inventory."
@@ -121,7 +121,7 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
             Topic.SYNCS,
             Direction.IN,
             "sync id",
-            "Requests to start or abort a CSV sync.",
+            "Requests to start, abort, approve, confirm or revert a CSV sync.",
             3,
             _WEEK,
             payloads=tuple(SYNC_REQUESTS.items()),
@@ -129,11 +129,15 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
         TopicSpec(
             Topic.SYNC_CHUNKS,
             Direction.INTERNAL,
-            "{sync_id}:{chunk}",
-            "The parts of planned syncs, shared by all workers.",
+            "sync id, and range or chunk",
+            "The parts of syncs, shared by all workers.",
             12,
             _WEEK,
-            payloads=((EventType.SYNC_CHUNK, SyncChunk),),
+            payloads=(
+                (EventType.SYNC_RANGE, SyncRange),
+                (EventType.SYNC_CHUNK, SyncChunk),
+                (EventType.SYNC_FINISH, SyncFinish),
+            ),
         ),
         TopicSpec(
             Topic.SYNC_STATUS,

@@ -1,9 +1,11 @@
-"""The pandera model of one upload row, and the columns that an upload may have.
+"""The rules of one upload row as a pandera model, and the columns that an upload may have.
 
-Every check's `error` is an error code, so that pandera's failure cases are row errors. Columns are text: nothing is
+Every rule's code is an error code, so that pandera's failure cases are row errors. Columns are text: nothing is
 converted before it was checked. Sources: ShipHero's inventory_sync columns; the rules of quantities are our own.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import pandera.polars as pa
@@ -11,105 +13,156 @@ import polars as pl
 from pandera.polars import PolarsData
 
 from schemas.errors import ErrorCode
-from schemas.identifiers import MAX_QUANTITY, MAX_SKU_LENGTH, MAX_TEXT_LENGTH
+from schemas.identifiers import MAX_QUANTITY, MAX_SKU_LENGTH, MAX_TEXT_LENGTH, UNASSIGNED
+from schemas.uploads import UploadColumn
 
 REQUIRED_COLUMNS: Final = ("sku", "quantity")
-COLUMNS: Final = ("sku", "quantity", "action", "reason", "location")
+COLUMNS: Final = tuple(column.value for column in UploadColumn)
 ALIASES: Final = {
+    "product_sku": "sku",
     "qty": "quantity",
     "on_hand": "quantity",
     "location_name": "location",
+    "from_location": "location",
     "bin": "location",
-    "product_sku": "sku",
+    "to_bin": "to_location",
+    "lot_id": "lot",
+    "lot_number": "lot",
+    "comment": "note",
+    "customer_account": "customer_account_id",
 }
 """Other names that people give the columns, after the header was normalised to lower case with underscores."""
 
 OVERFLOW_COLUMN: Final = "overflow"
 """What stands behind the last column of the header."""
+PROBLEM_COLUMN: Final = "problem"
+"""The code of what is wrong with the record itself, whatever its fields say: a quote, a length, too few fields."""
+RECORD_FIELD: Final = "record"
+"""What an error names as its field where the record itself is wrong."""
+ERROR_COLUMNS: Final = ("error_codes", "error_messages")
+"""The columns that a file of rejects has behind the original ones."""
+
+REPLACE: Final = "replace"
+ADD: Final = "add"
+REMOVE: Final = "remove"
+MOVE: Final = "move"
+ACTIONS: Final = (REPLACE, ADD, REMOVE, MOVE)
+"""What a row can do to a level. An empty action means the first."""
 
 QUANTITY_PATTERN: Final = r"^\+?[0-9]+(\.0*)?$"
 NEGATIVE_PATTERN: Final = r"^-[0-9]+(\.0*)?$"
+WHOLE_PATTERN: Final = r"^[+-]?[0-9]+(\.0*)?$"
 CONTROL_PATTERN: Final = r"[\x00-\x1f\x7f-\x9f]"
+TEXT_CONTROL_PATTERN: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+"""The control characters that free text may not have: all but tabs and line breaks."""
+
+TEXT_COLUMNS: Final = ("reason", "note")
+"""Free text, which may have line breaks and tabs."""
+PLAIN_COLUMNS: Final = tuple(column for column in COLUMNS if column not in TEXT_COLUMNS)
 
 
 def whole_number(text: pl.Expr) -> pl.Expr:
-    """The number that a text accepted by QUANTITY_PATTERN writes, in units; null where it passes 64 bits."""
+    """The number that a text accepted by WHOLE_PATTERN writes, in units; null where it passes 64 bits."""
     return text.str.replace(r"\.0*$", "").str.strip_prefix("+").cast(pl.Int64, strict=False)
 
 
-def _holds(data: PolarsData, passes: pl.Expr) -> pl.LazyFrame:
-    return data.lazyframe.select(passes)
+@dataclass(frozen=True)
+class Rule:
+    """What `fields` must keep. `passes` says for a field by which expression over the row's columns it is kept.
+
+    `about_absence`: only empty fields can break it; empty fields keep all other rules.
+    `about_characters`: fields of printable ASCII keep it.
+    """
+
+    code: ErrorCode
+    fields: tuple[str, ...]
+    passes: Callable[[pl.Expr], pl.Expr]
+    about_absence: bool = False
+    about_characters: bool = False
+
+    def kept(self, field: str) -> pl.Expr:
+        """Whether a row keeps the rule in a field."""
+        return self.passes(pl.col(field))
 
 
-class UploadRow(pa.DataFrameModel):
-    """One data row: fields are stripped of surrounding blanks, absent ones are empty."""
+def _whole(text: pl.Expr) -> pl.Expr:
+    return (text == "") | text.str.contains(WHOLE_PATTERN)
 
-    sku: str
-    quantity: str
-    action: str
-    reason: str
-    location: str
-    overflow: str
 
-    @pa.check("sku", error=ErrorCode.SKU_MISSING)
-    def sku_present(cls, data: PolarsData) -> pl.LazyFrame:
-        """The SKU is not empty."""
-        return _holds(data, pl.col(data.key) != "")
+def _bounded(text: pl.Expr) -> pl.Expr:
+    too_large = whole_number(text).fill_null(MAX_QUANTITY + 1) > MAX_QUANTITY
+    return ~(too_large & text.str.contains(QUANTITY_PATTERN))
 
-    @pa.check("sku", error=ErrorCode.SKU_TOO_LONG)
-    def sku_short(cls, data: PolarsData) -> pl.LazyFrame:
-        """The SKU fits."""
-        return _holds(data, pl.col(data.key).str.len_chars() <= MAX_SKU_LENGTH)
 
-    @pa.check("quantity", error=ErrorCode.QUANTITY_MISSING)
-    def quantity_present(cls, data: PolarsData) -> pl.LazyFrame:
-        """The quantity is not empty."""
-        return _holds(data, pl.col(data.key) != "")
+def _expectation(text: pl.Expr) -> pl.Expr:
+    """One that passes 64 bits is none that a level could meet."""
+    return (text == "") | (text.str.contains(WHOLE_PATTERN) & whole_number(text).is_not_null())
 
-    @pa.check("quantity", error=ErrorCode.QUANTITY_NOT_AN_INTEGER)
-    def quantity_whole(cls, data: PolarsData) -> pl.LazyFrame:
-        """The quantity, if there is one, is written as a whole number."""
-        text = pl.col(data.key)
-        return _holds(data, (text == "") | text.str.contains(QUANTITY_PATTERN) | text.str.contains(NEGATIVE_PATTERN))
 
-    @pa.check("quantity", error=ErrorCode.QUANTITY_NEGATIVE)
-    def quantity_not_negative(cls, data: PolarsData) -> pl.LazyFrame:
-        """The quantity is not below zero."""
-        return _holds(data, ~pl.col(data.key).str.contains(NEGATIVE_PATTERN))
+def _short(limit: int) -> Callable[[pl.Expr], pl.Expr]:
+    return lambda text: text.str.len_chars() <= limit
 
-    @pa.check("quantity", error=ErrorCode.QUANTITY_TOO_LARGE)
-    def quantity_bounded(cls, data: PolarsData) -> pl.LazyFrame:
-        """The quantity is one that a level can hold."""
-        text = pl.col(data.key)
-        too_large = whole_number(text).fill_null(MAX_QUANTITY + 1) > MAX_QUANTITY
-        return _holds(data, ~(text.str.contains(QUANTITY_PATTERN) & too_large))
 
-    @pa.check("action", error=ErrorCode.ACTION_NOT_SUPPORTED)
-    def action_known(cls, data: PolarsData) -> pl.LazyFrame:
-        """The action is replace; an empty one means replace."""
-        return _holds(data, pl.col(data.key).str.to_lowercase().is_in(["", "replace"]))
+def _without(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
+    return lambda text: ~text.str.contains(pattern)
 
-    @pa.check("reason", error=ErrorCode.REASON_TOO_LONG)
-    def reason_short(cls, data: PolarsData) -> pl.LazyFrame:
-        """The reason fits."""
-        return _holds(data, pl.col(data.key).str.len_chars() <= MAX_TEXT_LENGTH)
 
-    @pa.check("location", error=ErrorCode.LOCATION_TOO_LONG)
-    def location_short(cls, data: PolarsData) -> pl.LazyFrame:
-        """The location's name fits."""
-        return _holds(data, pl.col(data.key).str.len_chars() <= MAX_TEXT_LENGTH)
+def _is_move() -> pl.Expr:
+    return pl.col("action") == MOVE
 
-    @pa.check("sku", "quantity", "action", "reason", "location", error=ErrorCode.CONTROL_CHARACTER)
-    def no_control_characters(cls, data: PolarsData) -> pl.LazyFrame:
-        """No field has control characters."""
-        return _holds(data, ~pl.col(data.key).str.contains(CONTROL_PATTERN))
 
-    @pa.check("sku", "quantity", "action", "reason", "location", error=ErrorCode.ENCODING)
-    def utf8(cls, data: PolarsData) -> pl.LazyFrame:
-        """No field had bytes that are not UTF-8; the reader puts U+FFFD in their place."""
-        return _holds(data, ~pl.col(data.key).str.contains("\ufffd", literal=True))
+def _elsewhere(text: pl.Expr) -> pl.Expr:
+    """A move ends in another location than it begins; no location is the unassigned one."""
+    location = pl.col("location")
+    return ~_is_move() | (text == "") | (text != location) & ((text != UNASSIGNED) | (location != ""))
 
-    @pa.check("overflow", error=ErrorCode.TOO_MANY_FIELDS)
-    def no_overflow(cls, data: PolarsData) -> pl.LazyFrame:
-        """Nothing stands behind the last column."""
-        return _holds(data, pl.col(data.key) == "")
+
+RULES: Final = (
+    Rule(ErrorCode.SKU_MISSING, ("sku",), lambda text: text != "", about_absence=True),
+    Rule(ErrorCode.SKU_TOO_LONG, ("sku",), _short(MAX_SKU_LENGTH)),
+    Rule(ErrorCode.QUANTITY_MISSING, ("quantity",), lambda text: text != "", about_absence=True),
+    Rule(ErrorCode.QUANTITY_NOT_AN_INTEGER, ("quantity",), _whole),
+    Rule(ErrorCode.QUANTITY_NEGATIVE, ("quantity",), _without(NEGATIVE_PATTERN)),
+    Rule(ErrorCode.QUANTITY_TOO_LARGE, ("quantity",), _bounded),
+    Rule(ErrorCode.ACTION_NOT_SUPPORTED, ("action",), lambda text: text.is_in(ACTIONS)),
+    Rule(ErrorCode.REASON_TOO_LONG, ("reason",), _short(MAX_TEXT_LENGTH)),
+    Rule(ErrorCode.NOTE_TOO_LONG, ("note",), _short(MAX_TEXT_LENGTH)),
+    Rule(ErrorCode.LOCATION_TOO_LONG, ("location", "to_location"), _short(MAX_TEXT_LENGTH)),
+    Rule(ErrorCode.TO_LOCATION_MISSING, ("to_location",), lambda text: (text != "") | ~_is_move(), about_absence=True),
+    Rule(
+        ErrorCode.TO_LOCATION_NOT_ALLOWED,
+        ("to_location",),
+        lambda text: (text == "") | ~pl.col("action").is_in([REPLACE, ADD, REMOVE]),
+    ),
+    Rule(ErrorCode.SAME_LOCATION, ("to_location",), _elsewhere),
+    Rule(ErrorCode.EXPECTATION_NOT_AN_INTEGER, ("expected_quantity",), _expectation),
+    # A version is never below zero.
+    Rule(
+        ErrorCode.EXPECTATION_NOT_AN_INTEGER,
+        ("expected_version",),
+        lambda text: _expectation(text) & ~text.str.starts_with("-"),
+    ),
+    Rule(ErrorCode.CONTROL_CHARACTER, PLAIN_COLUMNS, _without(CONTROL_PATTERN), about_characters=True),
+    Rule(ErrorCode.CONTROL_CHARACTER, TEXT_COLUMNS, _without(TEXT_CONTROL_PATTERN), about_characters=True),
+    # The reader puts U+FFFD in the place of bytes that are not UTF-8.
+    Rule(ErrorCode.ENCODING, COLUMNS, lambda text: ~text.str.contains("\ufffd", literal=True), about_characters=True),
+    Rule(ErrorCode.TOO_MANY_FIELDS, (OVERFLOW_COLUMN,), lambda text: text == ""),
+)
+"""Fields are stripped of surrounding blanks, absent ones are empty, `action` is in lower case and never empty."""
+
+
+def _column(field: str, rules: tuple[Rule, ...]) -> pa.Column:
+    return pa.Column(str, [_check(rule, field) for rule in rules if field in rule.fields])
+
+
+def _check(rule: Rule, field: str) -> pa.Check:
+    def passes(data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(rule.kept(field))
+
+    return pa.Check(passes, error=rule.code)
+
+
+def row_model(*, absence: bool = True) -> pa.DataFrameSchema:
+    """The model of a row; without `absence`, of one whose missing fields are told of otherwise."""
+    rules = tuple(rule for rule in RULES if absence or not rule.about_absence)
+    return pa.DataFrameSchema({field: _column(field, rules) for field in (*COLUMNS, OVERFLOW_COLUMN)})

@@ -3,11 +3,58 @@
 Source: Amazon S3 event message structure 2.x; MinIO writes the same `Records`, beside a `Key` of its own.
 """
 
-from typing import Final
+import codecs
+from enum import StrEnum
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.identifiers import PRINTABLE_PATTERN
 
 KEY_LAYOUT: Final = "{account_id}/{warehouse_id}/{name}.csv"
+SUBMITTED_FOLDER: Final = "submitted"
+"""Files at {account_id}/{warehouse_id}/submitted/… belong to a request that names them: their drop is no request."""
+REJECTS_PREFIX: Final = "rejects/"
+"""Where in the uploads bucket the files of rejects are: rejects/{account_id}/{sync_id}.csv."""
+
+
+class UploadColumn(StrEnum):
+    """The columns that onhand reads."""
+
+    SKU = "sku"
+    QUANTITY = "quantity"
+    ACTION = "action"
+    REASON = "reason"
+    LOCATION = "location"
+    TO_LOCATION = "to_location"
+    LOT = "lot"
+    NOTE = "note"
+    EXPECTED_QUANTITY = "expected_quantity"
+    EXPECTED_VERSION = "expected_version"
+    CUSTOMER_ACCOUNT_ID = "customer_account_id"
+
+
+_NO_CHARACTER_SETS: Final = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"}
+"""Python knows them as encodings; some take a time that grows with the square of the text."""
+
+
+def _known(encoding: str) -> str:
+    try:
+        info = codecs.lookup(encoding)
+        if info.name in _NO_CHARACTER_SETS:
+            raise LookupError  # noqa: TRY301 - as where there is none
+        text = isinstance(info.incrementaldecoder(errors="replace").decode(b"", True), str)
+    except (LookupError, TypeError, ValueError, AssertionError):
+        text = False
+    if not text:
+        raise ValueError("must be an encoding of text that Python knows, as cp1252 or shift_jis")
+    return info.name
+
+
+ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=PRINTABLE_PATTERN)]
+"""A name in the header of a file, as people write it; a line break in it is written as a space."""
+Encoding = Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_known)]
+"""The name of a text encoding, as Python spells it."""
 
 
 class _Part(BaseModel):
@@ -20,6 +67,9 @@ class S3Object(_Part):
     key: str
     etag: str | None = Field(default=None, alias="eTag")
     size: int | None = None
+    version_id: str | None = Field(default=None, alias="versionId")
+    sequencer: str | None = None
+    """Hexadecimal; the later event of a key has the higher one, the shorter one filled up with zeros behind."""
 
 
 class S3Bucket(_Part):

@@ -5,9 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from consumers.connections import object_store
 from consumers.settings import Settings
@@ -16,11 +14,11 @@ from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
 from pipeline.store.migrate import upgrade
 from tests.brokers import TestStack, running_stack
+from tests.support.databases import Copies, template
 from tests.support.desk import Desk
 from tests.support.orders import fill_catalogue
 
 _stack: TestStack | None = None
-_TEMPLATE = "onhand_template"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,24 +46,38 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestStack]:
 @pytest.fixture(scope="session")
 def template_url(stack: TestStack) -> str:
     """A migrated database that is cloned for each test."""
-    server = stack.endpoints.database_url
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
-    url = _with_database(server, _TEMPLATE)
-    upgrade(url)
-    return url
+    return template(stack.endpoints.database_url, "onhand_template", upgrade)
+
+
+@pytest.fixture(scope="session")
+def empty_copies(template_url: str) -> Iterator[Copies]:
+    """Migrated, empty databases."""
+    with Copies(template_url) as copies:
+        yield copies
+
+
+@pytest.fixture(scope="session")
+def desk_copies(stack: TestStack) -> Iterator[Copies]:
+    """Migrated databases with the catalogue of `desk`."""
+
+    def fill(url: str) -> None:
+        upgrade(url)
+        database = Database(url)
+        fill_catalogue(database, skus=60)
+        with database.transaction() as connection:  # as if published: later it would have waited for too long
+            connection.execute("DELETE FROM outbox")
+        database.close()
+
+    with Copies(template(stack.endpoints.database_url, "desk_template", fill)) as copies:
+        yield copies
 
 
 @pytest.fixture
-def database_url(stack: TestStack, template_url: str) -> Iterator[str]:
-    """A migrated, empty database."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(stack.endpoints.database_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_TEMPLATE))
-        )
-        yield _with_database(stack.endpoints.database_url, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated, empty database; that of a test with a `desk` has its catalogue."""
+    copies: Copies = request.getfixturevalue("desk_copies" if "desk" in request.fixturenames else "empty_copies")
+    with copies.one() as url:
+        yield url
 
 
 @pytest.fixture
@@ -132,12 +144,7 @@ def objects(stack: TestStack) -> ObjectStore:
     return store
 
 
-def _with_database(url: str, name: str) -> str:
-    return url.rsplit("/", 1)[0] + f"/{name}"
-
-
 @pytest.fixture
 def desk(audited: Database, store: ObjectStore, settings: Settings) -> Desk:
-    """A desk with a catalogue."""
-    fill_catalogue(audited, skus=60)
+    """A desk with a catalogue of 60 products more."""
     return Desk.of(audited, store, settings)

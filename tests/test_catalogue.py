@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import TryLater
+from pipeline.store.accounts import upload_columns
 from pipeline.store.database import Database
 from tests.support.giving import give, give_meanwhile, messages, new, rows
 
@@ -63,6 +64,51 @@ def test_of_several_names_the_last_one_stands_within_a_batch_and_across_batches(
         assert rows(database, "SELECT account_id, code, description FROM reasons") == [("acme", "sample", present)]
 
 
+def columns_of(database: Database, account_id: str = "acme") -> dict[str, str]:
+    """What an account's files call the columns."""
+    with database.transaction() as connection:
+        return upload_columns(connection, account_id)
+
+
+def account(**data: object) -> ReceivedCommand:
+    """account.upsert."""
+    return new("account.upsert", **{"name": "Acme", **data})
+
+
+def test_what_an_accounts_files_call_the_columns_stays_until_it_is_said_again(database: Database) -> None:
+    assert columns_of(database) == {}
+    assert give(database, account()) == ["applied"]
+    assert columns_of(database) == {}
+    german = {"Artikelnummer": "sku", "Menge": "quantity", "Stück (é)": "quantity"}
+    assert give(database, account(upload_columns=german)) == ["applied"]
+    assert columns_of(database) == german
+    assert give(database, account(name="Acme Ltd")) == ["applied"]
+    assert columns_of(database) == german
+    assert columns_of(database, "other") == {}
+    assert give(database, account(upload_columns={"Platz": "location"})) == ["applied"]
+    assert columns_of(database) == {"Platz": "location"}
+    assert give(database, account(upload_columns={})) == ["applied"]
+    assert columns_of(database) == {}
+    assert rows(database, "SELECT name FROM accounts") == [("Acme",)]
+
+
+def test_of_several_words_on_the_columns_in_a_batch_the_last_one_stands(database: Database) -> None:
+    given = [account(upload_columns={"Nr": "sku"}), account(upload_columns={"Platz": "location"}), account(name="Last")]
+    assert give(database, *given, account(account_id="other", upload_columns={"Lot": "lot"})) == ["applied"] * 4
+    assert columns_of(database) == {"Platz": "location"}
+    assert columns_of(database, "other") == {"Lot": "lot"}
+    assert rows(database, "SELECT account_id, name FROM accounts ORDER BY 1") == [("acme", "Last"), ("other", "Acme")]
+
+
+@pytest.mark.parametrize(
+    "columns", [{"Menge": "amount"}, {"": "sku"}, {"x" * 256: "sku"}, {"a\x00b": "sku"}, {"a\nb": "sku"}, ["sku"],
+                {f"c{n}": "sku" for n in range(51)}],
+)  # fmt: skip
+def test_columns_that_no_file_can_have_are_refused(columns: object) -> None:
+    with pytest.raises(ValidationError, match="upload_columns"):
+        account(upload_columns=columns)
+
+
 def test_a_reason_that_everybody_has_cannot_be_registered() -> None:
     with pytest.raises(ValidationError, match="a reason that every account has"):
         new("reason.upsert", code="damaged", description="Broken")
@@ -83,6 +129,25 @@ def test_a_warehouse_is_created_with_its_unassigned_bin_and_then_changed(databas
     changes = warehouse(name="Second", allow_negative=False), warehouse(name="Third", location_layout="")
     assert give(database, *changes) == ["applied"] * 2
     assert rows(database, read) == [("w1", "Third", "dynamic", False, None)]
+
+
+def test_the_wipe_guard_of_a_warehouse_stays_until_it_is_said_again(database: Database) -> None:
+    read = "SELECT max_zeroed_percent, max_missing_percent FROM warehouses"
+    assert give(database, warehouse()) == ["applied"]
+    assert rows(database, read) == [(None, None)]
+    assert give(database, warehouse(max_zeroed_percent=20)) == ["applied"]
+    assert give(database, warehouse(max_missing_percent=0)) == ["applied"]
+    assert rows(database, read) == [(20, 0)]
+    assert give(database, warehouse(max_zeroed_percent=30), warehouse(name="Second")) == ["applied"] * 2
+    assert give(database, warehouse(max_missing_percent=100)) == ["applied"]
+    assert rows(database, read) == [(30, 100)]
+
+
+@pytest.mark.parametrize("percent", [-1, 101, 5.5, "20", True])
+def test_a_share_that_is_no_whole_number_of_percent_is_refused(percent: object) -> None:
+    for name in ("max_zeroed_percent", "max_missing_percent"):
+        with pytest.raises(ValidationError, match=name):
+            warehouse("w1", **{name: percent})
 
 
 def test_negative_stock_cannot_be_forbidden_while_there_is_some(database: Database) -> None:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -18,7 +17,8 @@ from pipeline.store.database import Database
 COMMANDS = (
     *("doctor", "up", "worker", "send", "do", "levels", "log", "audit", "db upgrade", "topics apply", "events tail"),
     *("warehouses", "locations", "products", "lots", "schedules", "transfers", "channels", "reasons", "links"),
-    *("sync submit", "sync list", "sync show", "sync items", "sync abort"),
+    *("sync submit", "sync list", "sync show", "sync errors", "sync items", "sync diff"),
+    *("sync approve", "sync confirm", "sync revert", "sync abort"),
     *("snapshot create", "snapshot list", "snapshot show", "snapshot abort"),
 )
 NOWHERE = "127.0.0.1:1"
@@ -65,7 +65,7 @@ def test_missing_settings_are_named_in_one_line_without_a_trace() -> None:
 @pytest.mark.parametrize(
     ("variable", "arguments", "expected"),
     [
-        ("ONHAND_CHUNK_BYTES=many", ("levels", "--account", "a"), "ONHAND_CHUNK_BYTES: Input should be"),
+        ("ONHAND_SYNC_CHUNK_ROWS=many", ("levels", "--account", "a"), "ONHAND_SYNC_CHUNK_ROWS: Input should be"),
         ("ONHAND_DATABASE_URL=nonsense", ("db", "upgrade"), "cannot be read"),
         ("ONHAND_DATABASE_URL=nonsense", ("levels", "--account", "a"), "ONHAND_DATABASE_URL cannot be read"),
         (f"ONHAND_DATABASE_URL=postgresql://{NOWHERE}/x", ("db", "upgrade"), "PostgreSQL does not answer"),
@@ -170,77 +170,12 @@ def test_waiting_without_a_worker_says_so(settings: Settings, topics: None) -> N
     assert "1 of 1 are missing. Is a worker running?" in result.stderr
 
 
-def test_a_file_is_uploaded_and_requested_as_the_sync_that_its_object_is(
-    settings: Settings, topics: None, store: ObjectStore, tmp_path: Path
-) -> None:
-    file = tmp_path / "count.csv"
-    file.write_text("sku,quantity\nS-1,5\n")
-    submit = ("sync", "submit", str(file), "--account", "acme", "--warehouse", "w1", "--json")
-    [first], [again] = json_lines(onhand(*submit)), json_lines(onhand(*submit))
-    assert first == again
-    assert [found.key for found in store.list(settings.s3_uploads_bucket)] == ["acme/w1/count.csv"]
-    [event] = json_lines(onhand("events", "tail", "--topic", "syncs", "--from-beginning", "--limit", "1"))
-    assert event["key"] == event["data"]["sync_id"] == first["sync_id"]
-    assert event["data"]["url"] == f"s3://{settings.s3_uploads_bucket}/acme/w1/count.csv"
-
-
-def test_a_file_that_is_not_there_is_named(settings: Settings, topics: None, store: ObjectStore) -> None:
-    result = onhand("sync", "submit", "nothing.csv", "--account", "acme", "--warehouse", "w1")
-    assert result.exit_code == 1
-    assert result.stderr == "nothing.csv: No such file or directory\n"
-
-
 def test_a_snapshot_is_requested(settings: Settings, topics: None) -> None:
     create = ("snapshot", "create", "--account", "acme", "--updated-from", "2026-01-31T12:00:00", "--json")
     [snapshot] = json_lines(onhand(*create))
     [event] = json_lines(onhand("events", "tail", "--topic", "snapshots", "--from-beginning", "--limit", "1"))
     assert event["data"]["snapshot_id"] == snapshot["snapshot_id"]
     assert event["data"]["updated_from"] == "2026-01-31T12:00:00Z"
-
-
-def test_a_job_of_another_account_is_not_there(settings: Settings, database: Database) -> None:
-    sync_id = uuid4()
-    with database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO sync_jobs (account_id, sync_id, warehouse_id, url) VALUES ('acme', %s, 'w1', 's3://u/k')",
-            [sync_id],
-        )
-    assert json_lines(onhand("sync", "show", str(sync_id), "--account", "acme", "--json"))[0]["status"] == "pending"
-    assert json_lines(onhand("sync", "list", "--account", "other", "--json")) == []
-    for verb in (["show"], ["items"], ["abort", "--reason", "r"]):
-        result = onhand("sync", *verb, str(sync_id), "--account", "other")
-        assert result.exit_code == 1
-        assert f"Account other has no sync {sync_id}" in result.stderr
-
-
-def test_items_are_read_page_by_page_with_filters_and_as_csv(settings: Settings, database: Database) -> None:
-    sync_id = uuid4()
-    with database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO sync_jobs (account_id, sync_id, warehouse_id, url) VALUES ('acme', %s, 'w1', 's3://u/k')",
-            [sync_id],
-        )
-        connection.execute(
-            """
-            INSERT INTO sync_items (account_id, sync_id, row, status, sku, quantity, errors)
-            SELECT 'acme', %s, n, CASE WHEN n %% 100 = 0 THEN 'error' ELSE 'success' END, 'S-' || n, n,
-                   CASE WHEN n %% 100 = 0 THEN '[{"code": "UNKNOWN_SKU", "field": "sku"}]'::jsonb END
-            FROM generate_series(1, 2500) AS n
-            """,
-            [sync_id],
-        )
-    items = ("sync", "items", str(sync_id), "--account", "acme")
-    assert [item["row"] for item in json_lines(onhand(*items, "--json"))] == list(range(1, 2501))
-    after = json_lines(onhand(*items, "--json", "--code", "UNKNOWN_SKU", "--after", "2300"))
-    assert [item["row"] for item in after] == [2400, 2500]
-    [one] = json_lines(onhand(*items, "--json", "--sku", "S-7"))
-    assert one["quantity"] == "7"
-    table = onhand(*items, "--format", "csv", "--status", "error").stdout.splitlines()
-    assert table[0].startswith("row,sku,quantity,")
-    assert len(table) == 26
-    [job] = json_lines(onhand("sync", "show", str(sync_id), "--account", "acme", "--json"))
-    assert job["error_counts"] == {"UNKNOWN_SKU": 25}
-    assert "There are more than these 100" in onhand(*items).stderr
 
 
 def test_levels_and_the_log_show_one_account_only(settings: Settings, database: Database) -> None:

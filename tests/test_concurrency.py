@@ -291,7 +291,7 @@ def test_no_stock_falls_below_zero_once_its_warehouse_allows_no_debt(crowd: Crow
 
 
 def test_a_file_and_writers_on_the_same_levels_lose_no_update(desk: Desk) -> None:
-    desk.chunk_bytes = 200
+    desk.limit(chunk_rows=20)
     rows = "".join(f"S{n},{1000 + n},{location}\n" for location in ("", "A-01") for n in range(60))
     sync_id = desk.request(desk.put("sku,quantity,location\n" + rows))
     crowd = Crowd(desk.database.url)

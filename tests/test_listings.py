@@ -20,10 +20,10 @@ VIEWS = (*LISTS, "levels", "log")
 
 # Both accounts have the same of everything, under ids that begin with the account's.
 _FILL = """
-    INSERT INTO warehouses (account_id, warehouse_id, name, slotting, location_layout)
-    SELECT a, a || w.id, w.name, w.slotting, w.layout
-    FROM {a}, (VALUES ('-w1', 'One', 'dynamic', 'area - bin'), ('-w2', 'Two', 'static', NULL))
-        AS w (id, name, slotting, layout);
+    INSERT INTO warehouses (account_id, warehouse_id, name, slotting, location_layout, max_zeroed_percent)
+    SELECT a, a || w.id, w.name, w.slotting, w.layout, w.zeroed
+    FROM {a}, (VALUES ('-w1', 'One', 'dynamic', 'area - bin', 20), ('-w2', 'Two', 'static', NULL, NULL))
+        AS w (id, name, slotting, layout, zeroed);
     INSERT INTO locations (account_id, warehouse_id, location_id, name, zone, type, pickable, sellable)
     SELECT a, a || '-w1', l.* FROM {a}, (VALUES ('b1', 'A-01', 'A', 'bin', true, true),
                                                 ('b2', 'A-02', NULL, NULL, true, false),
@@ -125,10 +125,11 @@ def test_pages_of_one_row_give_the_same_lists(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_warehouses_have_their_rules() -> None:
-    names = ("warehouse_id", "name", "slotting", "allow_negative", "location_layout")
+    names = ("warehouse_id", "name", "slotting", "allow_negative", "location_layout", "max_zeroed_percent",
+             "max_missing_percent")  # fmt: skip
     assert [tuple(row[name] for name in names) for row in rows("warehouses")] == [
-        ("acme-w1", "One", "dynamic", False, "area - bin"),
-        ("acme-w2", "Two", "static", False, None),
+        ("acme-w1", "One", "dynamic", False, "area - bin", 20, None),
+        ("acme-w2", "Two", "static", False, None, None, None),
     ]
 
 

@@ -4,6 +4,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import uuid4
 
@@ -76,6 +77,125 @@ def test_replaced_object_is_refused(objects: ObjectStore, key: str) -> None:
 
     expected = (ErrorCode.FILE_CHANGED, f"s3://{BUCKET}/{key}")
     assert refusal(streamed) == refusal(asked) == expected
+
+
+def test_ranges_are_read_and_end_where_the_object_ends(objects: ObjectStore, key: str) -> None:
+    objects.put_bytes(BUCKET, key, b"0123456789")
+    etag = objects.head(BUCKET, key).etag
+
+    def read(start: int, size: int) -> bytes:
+        return objects.read_range(BUCKET, key, start, size, etag=etag)
+
+    assert [read(0, 3), read(3, 7), read(8, 100), read(10, 1), read(50, 5), read(2, 0)] == [
+        b"012", b"3456789", b"89", b"", b"", b""
+    ]  # fmt: skip
+
+
+def test_a_range_of_an_empty_object_is_empty(objects: ObjectStore, key: str) -> None:
+    objects.put_bytes(BUCKET, key, b"")
+
+    assert objects.read_range(BUCKET, key, 0, 10, etag=objects.head(BUCKET, key).etag) == b""
+
+
+@pytest.mark.parametrize("start", [0, 1, 4, 9, 10, 11])
+def test_stream_goes_on_where_it_is_wanted(objects: ObjectStore, key: str, start: int) -> None:
+    objects.put_bytes(BUCKET, key, b"0123456789")
+
+    chunks = list(objects.stream(BUCKET, key, etag=objects.head(BUCKET, key).etag, chunk_size=4, start=start))
+
+    assert b"".join(chunks) == b"0123456789"[start:]
+    assert {len(chunk) for chunk in chunks[:-1]} <= {4}
+
+
+def test_ranges_of_an_object_that_was_replaced_are_refused(objects: ObjectStore, key: str) -> None:
+    objects.put_bytes(BUCKET, key, b"first")
+    etag = objects.head(BUCKET, key).etag
+    objects.put_bytes(BUCKET, key, b"second")
+
+    for read in (
+        lambda: objects.read_range(BUCKET, key, 1, 2, etag=etag),
+        lambda: list(objects.stream(BUCKET, key, etag=etag, chunk_size=MIB, start=2)),
+    ):
+        with pytest.raises(Invalid) as raised:
+            read()
+        assert refusal(raised) == (ErrorCode.FILE_CHANGED, f"s3://{BUCKET}/{key}")
+
+
+@pytest.fixture
+def versioned(objects: ObjectStore) -> str:
+    """A bucket that keeps versions."""
+    bucket = f"onhand-{uuid4()}"
+    objects.ensure_bucket(bucket)
+    objects._client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
+
+
+def test_a_version_that_was_replaced_or_deleted_can_still_be_read(objects: ObjectStore, versioned: str) -> None:
+    objects.put_bytes(versioned, "key", b"first")
+    first = objects.head(versioned, "key")
+    objects.put_bytes(versioned, "key", b"second one")
+    second = objects.head(versioned, "key")
+    objects.delete(versioned, "key")
+
+    assert first.version_id != second.version_id
+    for info, content in ((first, b"first"), (second, b"second one")):
+        etag, version_id = info.etag, info.version_id
+        chunks = objects.stream(versioned, "key", etag=etag, version_id=version_id, chunk_size=4, start=2)
+        assert objects.head(versioned, "key", etag, version_id) == info
+        assert objects.read_range(versioned, "key", 1, 3, etag=etag, version_id=version_id) == content[1:4]
+        assert b"".join(chunks) == content[2:]
+    with pytest.raises(Invalid) as raised:
+        objects.head(versioned, "key")
+    assert raised.value.code is ErrorCode.FILE_NOT_FOUND
+
+
+def test_a_version_with_another_etag_is_refused(objects: ObjectStore, versioned: str) -> None:
+    objects.put_bytes(versioned, "key", b"first")
+    info = objects.head(versioned, "key")
+
+    for read in (
+        lambda: objects.head(versioned, "key", "other", info.version_id),
+        lambda: objects.read_range(versioned, "key", 0, 1, etag="other", version_id=info.version_id),
+    ):
+        with pytest.raises(Invalid) as raised:
+            read()
+        assert raised.value.code is ErrorCode.FILE_CHANGED
+
+
+@pytest.mark.parametrize("version_id", ["no such version", "0" * 32])
+def test_a_version_that_never_was_is_not_found(objects: ObjectStore, versioned: str, version_id: str) -> None:
+    objects.put_bytes(versioned, "key", b"first")
+    etag = objects.head(versioned, "key").etag
+
+    for read in (
+        lambda: objects.head(versioned, "key", etag, version_id),
+        lambda: objects.read_range(versioned, "key", 0, 1, etag=etag, version_id=version_id),
+    ):
+        with pytest.raises(Invalid) as raised:
+            read()
+        assert raised.value.code is ErrorCode.FILE_NOT_FOUND
+
+
+def test_a_store_that_calls_a_version_a_bad_request_means_that_there_is_none() -> None:
+    """As AWS does; its answer to HEAD says no more than the status."""
+
+    class Aws(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(400 if "versionId" in self.path else 200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Aws) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        with pytest.raises(Invalid) as raised:
+            store_at(server.server_port).head(BUCKET, "key", "etag", "v1")
+        server.shutdown()
+        thread.join()
+
+    assert refusal(raised) == (ErrorCode.FILE_NOT_FOUND, f"s3://{BUCKET}/key in version v1")
 
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB, 8 * MIB, 30 * MIB + 7])

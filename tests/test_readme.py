@@ -105,7 +105,7 @@ def test_the_walk_through_runs_from_top_to_bottom_in_one_shell(running: Path) ->
     for seen in ("3 commands, 3 answered, 0 rejected", "partial", "QUANTITY_NOT_AN_INTEGER", "UNKNOWN_SKU"):
         assert seen in result.stdout + result.stderr
     assert "BROKEN" not in result.stdout
-    assert (running / "rejected.csv").read_text().count("\n") == 3
+    assert (running / "rejects.csv").read_text().count("\n") == 3
 
 
 @pytest.mark.parametrize("line", [line for text in blocks("sh make") for line in text.splitlines()])

@@ -2,36 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 import pytest
 
 from consumers.settings import Settings
-from consumers.upkeep import Upkeep
 from pipeline import retention
-from pipeline.audit import audit
 from pipeline.commands.handler import apply_commands
 from pipeline.errors import TryLater
-from pipeline.retention import create_partitions, delete_old_commands, fold_oldest_month
+from pipeline.retention import (
+    create_partitions,
+    delete_old_commands,
+    fold_oldest_month,
+)
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish_outbox
 from tests.support.diary import Diary, make_older, publish_all
+from tests.support.housekeeping import ask, broken, holding, kept_since, upkeep_until
 from tests.support.orders import fill_catalogue, order, stock
-from tests.support.polling import eventually
 from tests.support.reading import levels, results
 
 OLD = timedelta(days=70)
 """Older than the month before the present one, whatever the day."""
-
-
-def ask(database: Database, query: str) -> list[tuple[Any, ...]]:
-    with database.transaction() as connection:
-        return connection.execute(query).fetchall()  # type: ignore[call-overload]
 
 
 def partitions(database: Database) -> list[str]:
@@ -41,23 +35,6 @@ def partitions(database: Database) -> list[str]:
 
 def lines_by_partition(database: Database) -> dict[str, int]:
     return dict(ask(database, "SELECT tableoid::regclass::text, count(*) FROM change_log GROUP BY 1"))
-
-
-def kept_since(database: Database, what: str) -> Any:
-    return next((since for name, since in ask(database, "SELECT what, since FROM retention") if name == what), None)
-
-
-def broken(database: Database) -> list[str]:
-    return [f"{finding.name}: {finding.examples}" for finding in audit(database) if finding.broken]
-
-
-@contextmanager
-def holding(database: Database, statement: str) -> Iterator[None]:
-    """Another session that is in the middle of a transaction."""
-    with psycopg.connect(database.url) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
-        yield
-        connection.rollback()
 
 
 @pytest.fixture
@@ -263,28 +240,19 @@ def test_the_id_of_a_forgotten_command_is_new_again(old: Database) -> None:
 # The loop ------------------------------------------------------------------------------------------------------------
 
 
-async def _upkeep_until(database: Database, settings: Settings, condition: Any, what: str) -> None:
-    task = asyncio.create_task(Upkeep(database, settings).run())
-    try:
-        await asyncio.to_thread(eventually, condition, what)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 def test_the_scheduler_keeps_house(old: Database, settings: Settings) -> None:
     busy = settings.model_copy(update={"upkeep_seconds": 0.05, "log_retention_months": 1})
 
     def done() -> bool:
         return "change_log_default" not in lines_by_partition(old) and kept_since(old, "commands") is not None
 
-    asyncio.run(_upkeep_until(old, busy, lambda: done() and kept_since(old, "change_log"), "folded and forgotten"))
+    asyncio.run(upkeep_until(old, busy, lambda: done() and kept_since(old, "change_log"), "folded and forgotten"))
     assert all(command_id.startswith("2-") for command_id in results(old))
     assert broken(old) == []
 
 
 def test_without_a_setting_the_log_is_kept_for_ever(old: Database, settings: Settings) -> None:
-    asyncio.run(_upkeep_until(old, settings, lambda: kept_since(old, "commands"), "commands forgotten"))
+    asyncio.run(upkeep_until(old, settings, lambda: kept_since(old, "commands"), "commands forgotten"))
     assert kept_since(old, "change_log") is None
     assert settings.command_retention_days == 30
 
@@ -295,6 +263,6 @@ def test_the_scheduler_goes_on_after_what_it_could_not_do(
     busy = settings.model_copy(update={"upkeep_seconds": 0.05, "log_retention_months": 1})
     create_partitions(old)
     with caplog.at_level(logging.WARNING), holding(old, "SELECT FROM change_log"):
-        asyncio.run(_upkeep_until(old, busy, lambda: "upkeep: " in caplog.text, "a warning"))
+        asyncio.run(upkeep_until(old, busy, lambda: "upkeep: " in caplog.text, "a warning"))
         assert kept_since(old, "change_log") is None
-    asyncio.run(_upkeep_until(old, busy, lambda: kept_since(old, "change_log"), "folded"))
+    asyncio.run(upkeep_until(old, busy, lambda: kept_since(old, "change_log"), "folded"))

@@ -3,15 +3,19 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from pipeline.commands.handler import apply_commands
 from pipeline.errors import Invalid
+from pipeline.store import sync_parts
 from pipeline.store import syncs as store_syncs
+from pipeline.store.syncs import SyncKey
 from pipeline.store.warehouse_locks import lock_warehouses
-from pipeline.syncs.plan import request_sync
+from pipeline.syncs.pieces import read_piece
+from pipeline.syncs.requests import request_sync
 from schemas.errors import ErrorCode
 from schemas.jobs import RequestSync
 from tests.support.desk import Desk
@@ -28,26 +32,38 @@ HEADER = "sku,quantity,action,reason,location\n"
 MANY = "sku,quantity,location\n" + "".join(f"S{n},{n + 1},\nS{n},{n + 2},A-01\n" for n in range(60))
 
 
-def test_a_file_is_split_so_that_all_rows_of_a_sku_are_in_one_chunk_in_order(desk: Desk) -> None:
-    desk.chunk_bytes = 100
-    sync_id = desk.request(desk.put(MANY))
-    chunks = desk.chunks(sync_id)
-    assert len(chunks) > 5
-    seen: dict[str, int] = {}
-    row_count = 0
-    for (object_key,) in desk.ask("SELECT object_key FROM sync_chunks ORDER BY chunk"):
-        lines = desk.objects.download(desk.work, object_key).decode().splitlines()
-        rows = [int(line.split(",")[0]) for line in lines]
-        skus = {line.split(",")[1] for line in lines}
-        assert rows == sorted(rows)
-        assert not skus & seen.keys()
-        seen |= dict.fromkeys(skus, 1)
-        row_count += len(rows)
-    assert (len(seen), row_count) == (60, 120)
+def rows_of(desk: Desk, sync_id: UUID, chunk: int) -> list[dict[str, Any]]:
+    """The rows that a chunk holds, in its order."""
+    with desk.database.transaction() as connection:
+        pieces = sync_parts.pieces(connection, SyncKey("acme", sync_id), chunk)
+    rows: list[dict[str, Any]] = []
+    for piece in pieces:
+        content = desk.objects.read_range(desk.work, piece.object_key, piece.start, piece.size, etag=None)
+        rows += read_piece(content, piece.first_row).to_dicts()
+    return rows
+
+
+@pytest.mark.parametrize("more", ["", ",to_location"])
+def test_a_file_is_split_so_that_all_rows_of_a_level_are_in_one_chunk_in_order(desk: Desk, more: str) -> None:
+    """Where rows can move units to other locations, all rows of the SKU are."""
+    desk.limit(chunk_rows=10)
+    twice = MANY + MANY.split("\n", 1)[1]
+    sync_id = desk.request(desk.put(twice.replace("location", f"location{more}", 1)))
+    found: dict[tuple[str, ...], int] = {}
+    count = 0
+    for chunk in desk.chunks(sync_id):
+        rows = rows_of(desk, sync_id, chunk)
+        assert [row["row"] for row in rows] == sorted(row["row"] for row in rows)
+        for row in rows:
+            key = (row["sku"],) if more else (row["sku"], row["location"])
+            assert found.setdefault(key, chunk) == chunk
+        count += len(rows)
+    assert (len(found), count) == (60 if more else 120, 240)
+    assert len(set(found.values())) > 5
 
 
 def test_the_job_counts_while_its_chunks_are_applied_in_any_order(desk: Desk) -> None:
-    desk.chunk_bytes = 400
+    desk.limit(chunk_rows=40)
     sync_id = desk.request(desk.put(MANY))
     assert desk.counts(sync_id) == ("processing", 120, 0, 0, 0)
     *chunks, last = reversed(desk.chunks(sync_id))
@@ -62,7 +78,7 @@ def test_the_job_counts_while_its_chunks_are_applied_in_any_order(desk: Desk) ->
 
 
 def test_a_chunk_that_comes_twice_changes_nothing(desk: Desk) -> None:
-    desk.chunk_bytes = 400
+    desk.limit(chunk_rows=40)
     sync_id = desk.request(desk.put(MANY))
     first, *rest = desk.chunks(sync_id)
     desk.apply(sync_id, first)
@@ -92,7 +108,7 @@ def test_a_request_that_comes_again_changes_nothing(desk: Desk) -> None:
 def test_two_workers_that_plan_the_same_request_do_not_hinder_each_other(desk: Desk) -> None:
     """After a rebalance two workers have the same request: the slower must not undo the faster one's plan."""
     desk.limit_web(allow_private=True)
-    desk.chunk_bytes = 400
+    desk.limit(chunk_rows=40)
     sync_id = uuid4()
     slower, faster = MANY.replace("S1,2,", "S1,9,").encode(), MANY.encode()  # the file has changed in between
     with web_file(slower, faster, meanwhile=lambda: desk.request(url, sync_id=sync_id)) as url:
@@ -112,7 +128,7 @@ def test_an_abort_before_the_planning_leaves_nothing_to_do(desk: Desk) -> None:
     with desk.database.transaction() as connection:
         store_syncs.create_job(connection, request)
     desk.abort(request.sync_id)
-    request_sync(request, desk.planner)
+    request_sync(request, desk.services)
     job = desk.job(request.sync_id)
     assert (job["status"], job["abort_reason"], job["total_count"]) == ("aborted", "wrong file", 0)
     assert job["finished_at"] is not None
@@ -132,7 +148,7 @@ def test_an_abort_during_the_planning_leaves_nothing_behind(desk: Desk) -> None:
 def test_an_abort_between_chunks_keeps_what_was_applied_and_gives_every_other_row_the_status_aborted(
     desk: Desk,
 ) -> None:
-    desk.chunk_bytes = 400
+    desk.limit(chunk_rows=40)
     sync_id = desk.request(desk.put(MANY + "NOPE,1,\n"))
     first, second, *rest = desk.chunks(sync_id)
     desk.apply(sync_id, first)
@@ -140,8 +156,8 @@ def test_an_abort_between_chunks_keeps_what_was_applied_and_gives_every_other_ro
     applied = levels(desk.database)
     desk.abort(sync_id)
     assert (desk.job(sync_id)["status"], desk.job(sync_id)["finished_at"]) == ("aborted", None)
-    for chunk in rest:
-        desk.apply(sync_id, chunk)
+    assert desk.chunks(sync_id) == rest
+    desk.apply_all(sync_id)
     status, total, success, error, aborted = desk.counts(sync_id)
     assert (status, total, success + error + aborted) == ("aborted", 121, 121)
     assert success == len(applied)
@@ -179,7 +195,7 @@ def test_an_abort_of_an_unknown_sync_is_invalid(desk: Desk) -> None:
 
 def test_chunks_and_commands_on_the_same_skus_at_the_same_time(desk: Desk) -> None:
     """Every level is written by chunks of two syncs and by commands, in opposite orders: no deadlock, nothing lost."""
-    desk.chunk_bytes = 300
+    desk.limit(chunk_rows=30)
     header, *rows = MANY.splitlines()
     syncs = [desk.request(desk.put("\n".join([header, *order]))) for order in (rows, rows[::-1])]
     work = [(sync_id, chunk) for sync_id in syncs for chunk in desk.chunks(sync_id)]
@@ -222,23 +238,6 @@ def test_a_chunk_waits_for_who_deletes_a_location_and_finds_it_unknown(desk: Des
     assert levels(desk.database) == {("w1", "A", "unassigned"): (2, 1)}
 
 
-def test_rows_of_a_product_that_is_tracked_by_lot_are_errors(desk: Desk) -> None:
-    apply_commands(
-        [
-            order("p", "product.upsert", sku="MILK", lot_tracked=True),
-            order("m", "lot.upsert", sku="MILK", lot_id="M-1"),
-            stock("1", "add", 5, sku="MILK", lot_id="M-1"),
-        ],
-        desk.database,
-    )
-    sync_id = desk.sync("sku,quantity,location\nMILK,7,\nMILK,8,A-01\nA,1,\n")
-    assert desk.items(sync_id) == {
-        1: ("error", {"LOT_REQUIRED"}), 2: ("error", {"LOT_REQUIRED"}), 3: ("success", set())}  # fmt: skip
-    assert desk.ask("SELECT errors FROM sync_items WHERE row = 1") == [
-        ([{"code": "LOT_REQUIRED", "field": "sku", "value": "MILK"}],)]  # fmt: skip
-    assert desk.ask("SELECT lot_id, on_hand FROM levels WHERE sku = 'MILK'") == [("M-1", 5)]
-
-
 def test_all_changes_of_a_chunk_have_the_time_of_its_batch(desk: Desk) -> None:
     sync_id = desk.sync("sku,quantity\nA,1\nB,2\n")
     [(time, count)] = desk.ask("SELECT recorded_at, count(*) FROM change_log WHERE sync_id = %s GROUP BY 1", sync_id)
@@ -266,7 +265,7 @@ def test_a_repeat_of_a_request_that_names_another_file_reads_the_first_one(desk:
 
 
 def test_rows_without_a_sku_are_spread_over_the_chunks(desk: Desk) -> None:
-    desk.chunk_bytes = 100
+    desk.limit(chunk_rows=10)
     sync_id = desk.request(desk.put("sku,quantity\n" + ",1\n" * 500))
     assert max(n for (n,) in desk.ask("SELECT row_count FROM sync_chunks")) < 100
     desk.apply_all(sync_id)
@@ -277,7 +276,7 @@ def test_a_bug_in_planning_ends_the_job_and_is_told(desk: Desk, monkeypatch: pyt
     def bug(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("pipeline.syncs.plan.split", bug)
+    monkeypatch.setattr("pipeline.syncs.plan.read_header", bug)
     with pytest.raises(RuntimeError):
         desk.request(desk.put("sku,quantity\nA,1\n"))
     assert desk.ask("SELECT status, error_code FROM sync_jobs") == [("error", "MESSAGE_NOT_PROCESSABLE")]

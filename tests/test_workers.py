@@ -1,12 +1,10 @@
 """Workers as processes against the broker: what comes out for what goes in, also when they or their servers die."""
 
-import asyncio
 import json
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,77 +13,24 @@ import psycopg
 import pytest
 from aiokafka import ConsumerRecord
 
-from consumers.event_audit import audit_events
-from consumers.settings import Settings
-from pipeline.audit import audit
 from pipeline.commands.handler import apply_commands
-from pipeline.objects import ObjectStore
-from pipeline.store.database import Database
 from schemas.topics import Topic
 from tests.brokers import TestStack
 from tests.support.databases import copy_of
-from tests.support.desk import Desk
-from tests.support.kafka import Kafka
-from tests.support.orders import fill_catalogue, stock
+from tests.support.house import House, build
+from tests.support.orders import stock
 from tests.support.polling import eventually
 from tests.support.proxy import proxy_to
 from tests.support.reading import levels, results
-from tests.support.workers import Worker
 
 MANY_SKUS = 400
 PLACE = {"warehouse_id": "w1"}
 
 
-@dataclass
-class House:
-    """Servers, topics, buckets and a catalogue of a test's own."""
-
-    environ: dict[str, str]
-    settings: Settings
-    database: Database
-    objects: ObjectStore
-    kafka: Kafka
-    logs: Path
-
-    @property
-    def desk(self) -> Desk:
-        return Desk.of(self.database, self.objects, self.settings)
-
-    def worker(self, *roles: str, **settings: str) -> Worker:
-        """Start a worker with further settings."""
-        environ = {**self.environ, **{f"ONHAND_{name.upper()}": value for name, value in settings.items()}}
-        return Worker(environ, *roles, log=self.logs / f"{'-'.join(roles)}-{uuid.uuid4().hex[:6]}.log")
-
-    def published(self) -> bool:
-        """Whether nothing waits in the outbox."""
-        return self.desk.ask("SELECT count(*) FROM outbox") == [(0,)]
-
-    def prove(self) -> None:
-        """All invariants hold, on the database and on the topic."""
-        eventually(self.published, "everything published")
-        findings = [*audit(self.database), asyncio.run(audit_events(self.settings, self.database))]
-        assert [finding for finding in findings if finding.broken] == []
-        assert findings[-1].checked > 0
-
-
-def build(environ: dict[str, str], logs: Path) -> House:
-    names = {name.removeprefix("ONHAND_").lower(): value for name, value in environ.items()}
-    settings = Settings.model_validate(names)
-    objects = ObjectStore(
-        endpoint_url=settings.s3_endpoint_url, region=settings.s3_region, access_key_id=settings.s3_access_key_id,
-        secret_access_key=environ["ONHAND_S3_SECRET_ACCESS_KEY"],
-    )  # fmt: skip
-    for bucket in (settings.s3_uploads_bucket, settings.s3_work_bucket, settings.s3_snapshots_bucket):
-        objects.ensure_bucket(bucket)
-    database = Database(environ["ONHAND_DATABASE_URL"])
-    fill_catalogue(database, skus=MANY_SKUS)
-    return House(environ, settings, database, objects, Kafka(settings), logs)
-
-
 @pytest.fixture
 def house(environment: dict[str, str], tmp_path: Path) -> Iterator[House]:
     """A house without workers."""
-    house = build(environment, tmp_path)
+    house = build(environment, tmp_path, skus=MANY_SKUS)
     yield house
     house.database.close()
 
@@ -98,10 +43,10 @@ def staffed(stack: TestStack, template_url: str, tmp_path_factory: pytest.TempPa
         **stack.endpoints.environ(),
         "ONHAND_KAFKA_TOPIC_PREFIX": f"t{unique}.", "ONHAND_S3_UPLOADS_BUCKET": f"uploads-{unique}",
         "ONHAND_S3_WORK_BUCKET": f"work-{unique}", "ONHAND_S3_SNAPSHOTS_BUCKET": f"snapshots-{unique}",
-        "ONHAND_UPLOADS_POLL_SECONDS": "0.2", "ONHAND_CHUNK_BYTES": "1000",
+        "ONHAND_UPLOADS_POLL_SECONDS": "0.2", "ONHAND_SYNC_CHUNK_ROWS": "50",
     }  # fmt: skip
     with copy_of(template_url) as url:
-        house = build({**environ, "ONHAND_DATABASE_URL": url}, tmp_path_factory.mktemp("staffed"))
+        house = build({**environ, "ONHAND_DATABASE_URL": url}, tmp_path_factory.mktemp("staffed"), skus=MANY_SKUS)
         with house.worker("all") as worker:
             worker.ready()
             yield house
@@ -235,7 +180,7 @@ def _finished(house: House, sync_id: object) -> dict[str, Any] | None:
 def test_a_syncs_worker_that_is_killed_in_the_middle_of_a_sync_is_carried_on_by_the_next(house: House) -> None:
     rows = "".join(f"S{n},{n + 1},{location}\n" for location in ("", "A-01") for n in range(MANY_SKUS))
     desk = house.desk
-    desk.chunk_bytes = 150
+    desk.limit(chunk_rows=15)
     with house.worker("relay"):
         with house.worker("syncs") as doomed:
             doomed.ready()

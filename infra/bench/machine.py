@@ -3,7 +3,7 @@
 import os
 import platform
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +38,11 @@ def cpu_seconds() -> defaultdict[str, float]:
             times = process.cpu_times()
             used[_group(process)] += times.user + times.system
     return used
+
+
+def cpu_micros(before: Mapping[str, float], count: int) -> dict[str, float]:
+    """The processor time since `cpu_seconds` said `before`, in µs for each of `count` things done."""
+    return {name: (cpu - before.get(name, 0.0)) / count * 1e6 for name, cpu in cpu_seconds().items()}
 
 
 def _group(process: psutil.Process) -> str:

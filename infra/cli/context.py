@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import psycopg
@@ -43,6 +44,15 @@ def _parser(contract: Any, name: str) -> Callable[[str], str]:
             raise typer.BadParameter(f"{text!r} is not {name}: {error.errors()[0]['msg']}") from None
 
     return parse
+
+
+def parse_instant(text: str) -> datetime:
+    """A time as people write it; in UTC unless it says."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time as in ISO 8601, 2026-11-21T20:00:00Z for one") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 _ACCOUNT = typer.Option(
@@ -96,16 +106,17 @@ Location = Annotated[
         "--location", parser=_parser(LocationIdField, "a location id"), metavar="ID", help="Only of this location."
     ),
 ]
-_TEXT = _parser(Text, "a text of up to 255 characters")
-OfReason = Annotated[str | None, typer.Option("--reason", parser=_TEXT, metavar="CODE", help="Only with this reason.")]
+TEXT = _parser(Text, "a text of up to 255 characters")
+"""Parses what is written down as it is: a name, a reason."""
+OfReason = Annotated[str | None, typer.Option("--reason", parser=TEXT, metavar="CODE", help="Only with this reason.")]
 OfActor = Annotated[
-    str | None, typer.Option("--actor", parser=_TEXT, metavar="TEXT", help="Only by this person or system.")
+    str | None, typer.Option("--actor", parser=TEXT, metavar="TEXT", help="Only by this person or system.")
 ]
 OfDocument = Annotated[
-    str | None, typer.Option("--document", parser=_TEXT, metavar="NUMBER", help="Only of this order, purchase order…")
+    str | None, typer.Option("--document", parser=TEXT, metavar="NUMBER", help="Only of this order, purchase order…")
 ]
 OfCommand = Annotated[
-    str | None, typer.Option("--command", parser=_TEXT, metavar="ID", help="Only by the command of this id.")
+    str | None, typer.Option("--command", parser=TEXT, metavar="ID", help="Only by the command of this id.")
 ]
 Lot = Annotated[
     LotId | None, typer.Option("--lot", parser=_parser(LotIdField, "a lot id"), metavar="ID", help="Only of this lot.")

@@ -69,8 +69,15 @@ def _words(schema: _Schema, definitions: _Schema) -> str:
                 f"list of {' or '.join(_words(item, definitions) for item in _choices(schema['items'], definitions))}"
             )
         case "object":
-            required = schema.get("required", [])
-            optional = [f"{name}?" for name in schema["properties"] if name not in required]
-            return f"{{{', '.join([*required, *optional])}}}"
+            return f"{{{', '.join(_members(schema, definitions))}}}"
         case _:
             return _FORMATS.get(schema.get("format", "")) or f"text of up to {schema['maxLength']:,} characters"
+
+
+def _members(schema: _Schema, definitions: _Schema) -> list[str]:
+    """The names of an object's fields; where any name is allowed, what stands behind one."""
+    if "patternProperties" in schema:
+        choices = (choice for value in schema["patternProperties"].values() for choice in _choices(value, definitions))
+        return [f"any name: {_words(choice, definitions)}" for choice in choices]
+    required = schema.get("required", [])
+    return [*required, *(f"{name}?" for name in schema["properties"] if name not in required)]

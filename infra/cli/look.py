@@ -4,7 +4,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +25,7 @@ from infra.cli.context import (
     open_consumer,
     open_database,
     open_reading,
+    parse_instant,
 )
 from infra.cli.messages import shown
 from infra.cli.output import AsJson, Limit, print_json, print_line, print_rows, rows_to_ask
@@ -39,19 +40,11 @@ if TYPE_CHECKING:
     from pipeline.audit import Finding
 
 
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time as in ISO 8601, 2026-11-21T20:00:00Z for one") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
 Since = Annotated[
     datetime | None,
-    typer.Option(parser=_instant, metavar="TIME", help="Only from this time on, ISO 8601; UTC unless it says."),
+    typer.Option(parser=parse_instant, metavar="TIME", help="Only from this time on, ISO 8601; UTC unless it says."),
 ]
-Until = Annotated[datetime | None, typer.Option(parser=_instant, metavar="TIME", help="Only before this time.")]
+Until = Annotated[datetime | None, typer.Option(parser=parse_instant, metavar="TIME", help="Only before this time.")]
 
 events = typer.Typer(no_args_is_help=True, help="The events on the topics.")
 # Typer makes an application of one command that command itself, unless it has a callback.
@@ -89,7 +82,7 @@ def _levels(
     if as_of is None:
         return views.levels(database, owner, stock, limit=most)
     if not (as_of.isascii() and as_of.isdigit()):
-        return history.levels_at(database, owner, stock, _instant(as_of), limit=most)
+        return history.levels_at(database, owner, stock, parse_instant(as_of), limit=most)
     if stock.warehouse_id is None or stock.sku is None:
         raise typer.BadParameter("each level counts its own versions: --as-of VERSION needs --warehouse and --sku")
     if int(as_of) == 0:

@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.uploads.formulas import formula_safe
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="How many at most. A table shows 100 where this is not given.")]
 TABLE_ROWS: Final = 100
@@ -82,10 +84,28 @@ def rows_to_ask(limit: int | None, *, as_json: bool) -> int | None:
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """CSV with a header; None becomes an empty field."""
+    """CSV with a header; None becomes an empty field. No text runs as a formula where a spreadsheet opens it."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_text(row[column]) for column in columns] for row in rows)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+
+
+def print_bytes(pieces: Iterable[bytes]) -> None:
+    """A file of its own, as it is."""
+    sys.stdout.flush()
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def _cell(value: Any) -> str:
+    text = _text(value)
+    return text if isinstance(value, int | float) else formula_safe(text)
+
+
+def has_bars() -> bool:
+    """Whether `progress` shows anything."""
+    return _err.is_terminal
 
 
 def progress(unit: str) -> Progress:

@@ -15,7 +15,7 @@ from infra.demo.catalogue import ACCOUNT
 from infra.demo.expected import Place
 from infra.demo.story import Told
 from infra.demo.uploads import Upload
-from pipeline import views
+from pipeline import sync_views, views
 from pipeline.audit import Finding, audit
 from pipeline.store.database import Database
 from schemas.states import ItemStatus
@@ -46,7 +46,7 @@ async def check_all(told: Told, settings: Settings, database: Database) -> Findi
     """Look at everything once more, and compare."""
     job, upload = told.upload_job, told.upload
     expected, storefront = told.expected, told.storefront
-    errors_by_code = views.sync_errors(database, ACCOUNT, job["sync_id"])
+    errors_by_code = dict(sorted(job["error_counts"].items(), key=lambda counted: (-counted[1], counted[0])))
     by_tables, (size, snapshot), by_events = await asyncio.gather(
         asyncio.to_thread(audit, database, ACCOUNT),
         asyncio.to_thread(_download, told.snapshot_job["snapshot_url"] or ""),
@@ -103,7 +103,10 @@ def _words(key: object) -> str:
 
 def _expected_rows(upload: Upload) -> dict[str, int]:
     bad = len(upload.bad)
-    return {ItemStatus.SUCCESS.value: upload.rows - bad, ItemStatus.ERROR.value: bad, ItemStatus.ABORTED.value: 0}
+    return {status.value: 0 for status in ItemStatus} | {
+        ItemStatus.SUCCESS.value: upload.rows - bad,
+        ItemStatus.ERROR.value: bad,
+    }
 
 
 def _rows(job: views.Row) -> dict[str, int]:
@@ -111,7 +114,7 @@ def _rows(job: views.Row) -> dict[str, int]:
 
 
 def _bad_rows(database: Database, job: views.Row) -> dict[int, frozenset[str]]:
-    items = views.sync_items(database, ACCOUNT, job["sync_id"], views.Items(status=ItemStatus.ERROR))
+    items = sync_views.sync_items(database, ACCOUNT, job["sync_id"], sync_views.Items(status=ItemStatus.ERROR))
     return {item["row"]: frozenset(error["code"] for error in item["errors"]) for item in items}
 
 

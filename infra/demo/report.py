@@ -8,7 +8,7 @@ from typing import Any, Final
 from infra.demo.catalogue import ACCOUNT
 from infra.demo.checks import Findings
 from infra.demo.story import Told
-from pipeline import views
+from pipeline import sync_views
 from pipeline.store.database import Database
 from schemas.errors import RowError
 from schemas.states import ItemStatus
@@ -53,7 +53,9 @@ def document(told: Told, findings: Findings, database: Database, seconds: float)
 def _rejected(told: Told, database: Database) -> list[dict[str, Any]]:
     """Five rows with different faults, those with several errors first; of each kind the first that fits a line."""
     chosen: dict[frozenset[str], dict[str, Any]] = {}
-    for item in views.sync_items(database, ACCOUNT, told.upload_job["sync_id"], views.Items(status=ItemStatus.ERROR)):
+    for item in sync_views.sync_items(
+        database, ACCOUNT, told.upload_job["sync_id"], sync_views.Items(status=ItemStatus.ERROR)
+    ):
         fields = {name: item[name] for name in ("row", "sku", "quantity", "action", "reason", "location")}
         if max(len(str(value)) for value in fields.values()) > _WIDEST:
             continue

@@ -19,7 +19,7 @@ from infra.demo.readers import Answers, Storefront
 from infra.demo.uploads import Upload, write_opening, write_upload
 from infra.demo.waiting import Waiting
 from infra.platform import Platform
-from pipeline import views
+from pipeline import sync_views, views
 from pipeline.store.database import Database
 from schemas.jobs import RequestSnapshot, sync_id_of_object
 from schemas.topics import Topic
@@ -134,7 +134,7 @@ class Story:
         for place, quantity in upload.targets.items():
             self._expected.replace(place, quantity)
         return await self._waiting.for_job(
-            lambda: views.sync_job(self._database, ACCOUNT, sync_id),
+            lambda: sync_views.sync_job(self._database, ACCOUNT, sync_id),
             f"rows of {upload.path.name}",
             lambda job: (job["finished_count"], upload.rows),
         )

@@ -1,12 +1,13 @@
 """Reads and writes accounts, and what one account lets another do."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import psycopg
 
 from pipeline.store.statements import statements
-from schemas.commands.catalogue import Scope
+from schemas.commands.catalogue import Scope, UpsertAccount
 
 _SQL = statements("accounts")
 
@@ -18,9 +19,24 @@ class LinkKey(NamedTuple):
     provider_account_id: str
 
 
-def upsert_accounts(connection: psycopg.Connection, names: Mapping[str, str]) -> None:
-    """Give accounts their names."""
+def upsert_accounts(connection: psycopg.Connection, commands: Mapping[str, UpsertAccount]) -> None:
+    """Give accounts their names, and what their files call the columns where that is said."""
+    names = {account_id: command.name for account_id, command in commands.items()}
     connection.execute(_SQL["upsert_accounts"], {"account_ids": list(names), "names": list(names.values())})
+    said = {
+        account_id: json.dumps(command.upload_columns)
+        for account_id, command in commands.items()
+        if command.upload_columns is not None
+    }
+    if said:
+        parameters = {"account_ids": list(said), "upload_columns": list(said.values())}
+        connection.execute(_SQL["change_upload_columns"], parameters)
+
+
+def upload_columns(connection: psycopg.Connection, account_id: str) -> dict[str, str]:
+    """What the account's files call the columns: name in the file → column."""
+    row = connection.execute(_SQL["upload_columns"], {"account_id": account_id}).fetchone()
+    return dict(row[0]) if row else {}
 
 
 def link_account(connection: psycopg.Connection, link: LinkKey, scope: Scope) -> None:

@@ -23,13 +23,15 @@ class WarehouseKey(NamedTuple):
 
 
 class Warehouse(NamedTuple):
-    """The rules of a warehouse."""
+    """The rules of a warehouse. Shares for the wipe guard: None where it has none of its own."""
 
     account_id: str
     warehouse_id: str
     slotting: str
     allow_negative: bool
     location_layout: str | None
+    max_zeroed_percent: int | None
+    max_missing_percent: int | None
 
     @property
     def key(self) -> WarehouseKey:
@@ -107,6 +109,8 @@ def change_warehouses(connection: psycopg.Connection, commands: Mapping[Warehous
         "names": [c.name for c in commands.values()],
         "allow_negatives": [c.allow_negative for c in commands.values()],
         "location_layouts": [c.location_layout for c in commands.values()],
+        "max_zeroed_percents": [c.max_zeroed_percent for c in commands.values()],
+        "max_missing_percents": [c.max_missing_percent for c in commands.values()],
     }
     connection.execute(_SQL["change_warehouses"], parameters)
     connection.execute(_SQL["insert_unassigned_locations"], {**keys, "unassigned": UNASSIGNED})

@@ -1,63 +1,159 @@
-"""Writes one chunk of a sync, set-based: levels, ledger and the status of every row."""
+"""Writes one chunk of a sync, set-based: levels, ledger, and the status of every row.
 
-from dataclasses import dataclass
+The rows go through temporary tables of the transaction (see queries/chunks.sql), from `stage_rows` to the last look at
+what became of them.
+"""
+
+from typing import Final
 
 import polars as pl
 import psycopg
+from psycopg import sql
 
-from pipeline.store.outbox import announce_batch
+from pipeline.store.accounts import LinkKey, link_scopes
+from pipeline.store.chunk_copies import decide_copies, settle_copies
+from pipeline.store.chunk_levels import (
+    append_ledger,
+    change_levels,
+    change_levels_if_all_good,
+    has_errors,
+    undone,
+)
+from pipeline.store.chunk_work import ChunkWork, Effect, Survey, read, survey, write_frame
 from pipeline.store.statements import statements
-from pipeline.store.syncs import SyncKey
 from pipeline.store.warehouse_locks import lock_warehouses
-from schemas.identifiers import UNASSIGNED
+from schemas.commands.catalogue import Scope
 from schemas.states import ItemStatus
+from schemas.upload_rows import COLUMNS
+
+__all__ = [
+    "ChunkWork",
+    "Effect",
+    "abort_staged",
+    "apply_staged",
+    "count_errors",
+    "fail_staged",
+    "keep_rejects",
+    "stage_rows",
+    "staged_rows_to_reject",
+]
 
 _SQL = statements("chunks")
-_STAGED = ("row", "sku", "quantity", "action", "reason", "location", "target", "errors")
+_NUMBERS: Final = ("row", "line", "byte_offset", "target", "wants_quantity", "wants_version")
+_KEPT_CHARACTERS: Final = 1000
+"""Of each field of a row, in its status. No good row has a longer one."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """Which warehouse a chunk goes to, and who changes it."""
+def stage_rows(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
+    """Bring validated rows (see `validate_rows`) with their numbers in `row` into this transaction.
 
-    warehouse_id: str
-    actor: str | None
-
-
-def stage(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
-    """Bring validated rows (see `validate_rows`) into this transaction.
-
-    In the order of their SKUs: the look-ups that follow then go through each index once, which halves their cost.
+    Frames of one chunk may come one after the other. Each is put in the order of its SKUs: the look-ups that follow
+    then go through each index once, which halves their cost.
     """
     connection.execute(_SQL["create_stage"])
-    with connection.cursor() as cursor, cursor.copy(_SQL["copy_stage"]) as copy:
-        copy.write(rows.select(_STAGED).sort("sku").write_csv(include_header=False).encode())
+    used = [c for c in COLUMNS if c in ("sku", "quantity", "action") or (rows.get_column(c) != "").any()]
+    staged = rows.select(*_NUMBERS, "errors", pl.col(used).str.slice(0, _KEPT_CHARACTERS)).sort("sku")
+    columns = sql.SQL(", ").join(map(sql.Identifier, staged.columns))
+    write_frame(connection, sql.SQL(_SQL["copy_stage"]).format(columns=columns), staged)
 
 
-def apply_staged(connection: psycopg.Connection, key: SyncKey, target: Target) -> dict[ItemStatus, int]:
-    """Apply the staged rows: replace each good row's level, log the change, and write every row's status.
+def apply_staged(connection: psycopg.Connection, work: ChunkWork, effect: Effect) -> dict[ItemStatus, int]:
+    """Apply the staged rows: change the levels of the good ones, log the changes, and write every row's status.
 
-    Holds the warehouse from here on, as every writer of stock does: a location that a row names is neither deleted nor
-    given other rules before the chunk is committed. Returns the number of rows by status.
+    Holds the owners' warehouses from here on, as every writer of stock does: a location that a row names is neither
+    deleted nor given other rules before the chunk is committed. Returns the number of rows by status.
     """
-    lock_warehouses(connection, shared=[(key.account_id, target.warehouse_id)])
-    parameters = key.parameters(warehouse_id=target.warehouse_id, actor=target.actor, unassigned=UNASSIGNED)
+    connection.execute(_SQL["create_stage"])
+    staged = survey(connection)
+    _resolve(connection, work, staged)
+    has_copies = decide_copies(connection, work)
+    applied = False
+    if effect is Effect.APPLY:
+        change_levels(connection, work, staged)
+        applied = True
+    elif effect is Effect.ALL_OR_NOTHING:
+        applied = change_levels_if_all_good(connection, work, staged)
+    else:
+        with undone(connection):
+            change_levels(connection, work, staged)
+    if connection.execute(_SQL["note_faults"], work.parameters(), prepare=False).rowcount and has_copies:
+        settle_copies(connection)
+    if applied:
+        append_ledger(connection, work, staged)
+    elif effect is Effect.CHECK or (effect is Effect.CHECK_ALL_OR_NOTHING and not has_errors(connection, work)):
+        connection.execute(_SQL["insert_diffs"], work.parameters(), prepare=False)
+    else:
+        connection.execute(_SQL["abort_rows"])
+    return _write_items(connection, work, applied=applied)
+
+
+def abort_staged(connection: psycopg.Connection, work: ChunkWork) -> dict[ItemStatus, int]:
+    """Give every staged row the status ABORTED, or ERROR where it is wrong in itself. The number of rows by status."""
+    connection.execute(_SQL["create_stage"])
+    connection.execute(_SQL["abort_stage"])
+    return _write_items(connection, work, applied=False)
+
+
+def fail_staged(connection: psycopg.Connection, work: ChunkWork) -> dict[ItemStatus, int]:
+    """Give every staged row the status ERROR with the code PART_FAILED. Returns the number of rows by status."""
+    connection.execute(_SQL["create_stage"])
+    connection.execute(_SQL["fail_stage"])
+    return _write_items(connection, work, applied=False)
+
+
+def staged_rows_to_reject(connection: psycopg.Connection) -> pl.Series:
+    """The numbers (Int32) of the rows that are in error or aborted, in the order of the file."""
+    content = read(connection, _SQL["rows_to_reject"])
+    if not content:
+        return pl.Series("row", [], pl.Int32)
+    return pl.read_csv(content, has_header=False, schema={"row": pl.Int32}).get_column("row").sort()
+
+
+def keep_rejects(connection: psycopg.Connection, work: ChunkWork, rows: pl.DataFrame) -> None:
+    """Keep the bytes of rows that were not applied, as they stand in the file: `row` and `raw`."""
+    kept = rows.select(
+        pl.lit(work.key.account_id).alias("account_id"),
+        pl.lit(str(work.key.sync_id)).alias("sync_id"),
+        pl.lit(work.month).alias("month"),
+        "row",
+        pl.format("\\x{}", pl.col("raw").bin.encode("hex")).alias("raw"),
+    )
+    write_frame(connection, _SQL["copy_rejects"], kept)
+
+
+def count_errors(connection: psycopg.Connection) -> dict[str, int]:
+    """How many rows of the chunk are in error with which code; one with two codes counts under both."""
+    return dict(connection.execute(_SQL["count_errors"]).fetchall())
+
+
+def _resolve(connection: psycopg.Connection, work: ChunkWork, staged: Survey) -> None:
+    """Find out whose stock the rows are about, hold the warehouses, and look the rows up in the catalogue.
+
+    A customer that has not linked the account is answered like one that does not exist: nothing of it is looked up.
+    """
+    own = work.key.account_id
+    owners = {customer: customer or work.customer_account_id or own for customer in staged.customers}
+    links = {LinkKey(owner, own) for owner in owners.values() if owner != own}
+    scopes = link_scopes(connection, links) if links else {}
+    allowed = {own, *(link.account_id for link, scope in scopes.items() if scope == Scope.WRITE)}
+    lock_warehouses(connection, shared=[(owner, work.warehouse_id) for owner in allowed.intersection(owners.values())])
+    parameters = work.parameters(
+        customers=list(owners),
+        owner_ids=list(owners.values()),
+        allowed=[owner in allowed for owner in owners.values()],
+    )
+    if staged.is_large:
+        connection.execute(_SQL["analyze_stage"])
+    connection.execute(_SQL["insert_owners"], parameters)
     connection.execute(_SQL["resolve"], parameters, prepare=False)
-    connection.execute(_SQL["create_levels"], parameters, prepare=False)
-    connection.execute(_SQL["find_created_levels"], parameters, prepare=False)
-    connection.execute(_SQL["prefer_nested_loops"])
-    change_count = connection.execute(_SQL["update_levels"], parameters, prepare=False).rowcount
-    connection.execute(_SQL["allow_all_joins"])
-    if change_count:
-        batch = announce_batch(connection, key.account_id, change_count=change_count)
-        connection.execute(_SQL["append_ledger"], {**parameters, **batch._asdict()}, prepare=False)
-    row = connection.execute(_SQL["insert_items"], parameters, prepare=False).fetchone()
-    assert row is not None  # noqa: S101 - an aggregate gives one row
-    return {ItemStatus.SUCCESS: row[0], ItemStatus.ERROR: row[1]}
+    if staged.has_lots:
+        connection.execute(_SQL["find_unknown_lots"], parameters, prepare=False)
+    if staged.has_moves:
+        connection.execute(_SQL["resolve_moves"], parameters, prepare=False)
+    if staged.is_large or staged.has_moves:  # moves are looked for among each other
+        connection.execute(_SQL["analyze_resolved"])
 
 
-def abort_staged(connection: psycopg.Connection, key: SyncKey) -> dict[ItemStatus, int]:
-    """Give every staged row the status ABORTED. Returns the number of rows by status."""
-    row = connection.execute(_SQL["insert_aborted_items"], key.parameters(), prepare=False).fetchone()
-    assert row is not None  # noqa: S101 - an aggregate gives one row
-    return {ItemStatus.ABORTED: row[0]}
+def _write_items(connection: psycopg.Connection, work: ChunkWork, *, applied: bool) -> dict[ItemStatus, int]:
+    connection.execute(_SQL["insert_items"], work.parameters(applied=applied), prepare=False)
+    return {ItemStatus(status): count for status, count in connection.execute(_SQL["count_statuses"])}

@@ -8,8 +8,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pipeline.errors import TryLater
 
-_FAULTS_OF_THE_WORK = ("22", "23")
-"""SQLSTATE classes of data exceptions and integrity violations. All others speak of the server."""
+_FAULTS_OF_THE_WORK = ("22", "23", "54")
+"""SQLSTATE classes of data exceptions, integrity violations and exceeded limits. All others speak of the server."""
 _MISSING_SCHEMA = {"42P01", "42703"}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import accumulate, islice, repeat
+from itertools import accumulate, islice, repeat, takewhile
 from operator import add
 from typing import Any, Final, NamedTuple
 
@@ -25,15 +25,17 @@ CHANNEL: Final = "onhand_outbox"
 
 _SQL = statements("outbox")
 _CLAIMED_AT_ONCE: Final = 500
+EXPRESS_MESSAGES: Final = 2_000
+"""How many changes of files are published before batches of commands may go first; and the most of those."""
 
 
 @dataclass(frozen=True)
 class OutgoingMessage:
-    """A CloudEvent that a transaction publishes; its subject is the key."""
+    """A CloudEvent that a transaction publishes; its subject is the key. It is a fact, or an order to onhand itself."""
 
     topic: Topic
     key: str
-    type: EventType
+    type: EventType | str
     data: BaseModel
 
     def as_json(self) -> dict[str, object]:
@@ -118,13 +120,33 @@ def claim_batches(connection: psycopg.Connection, max_messages: int) -> list[Pen
 
     They stay claimed until the transaction ends; another relay waits for it.
     """
-    rows = connection.execute(_SQL["claim_batches"], {"limit": _CLAIMED_AT_ONCE}).fetchall()
-    batches = [
-        PendingBatch(account_id, batch_id, changes, results, messages or [], recorded_at, has_channels)
-        for account_id, batch_id, changes, results, messages, recorded_at, has_channels in rows
-    ]
+    batches = _claim(connection, "claim_batches", {"limit": _CLAIMED_AT_ONCE})
     sizes = accumulate(batch.size for batch in batches)
     return [batch for batch, total in zip(batches, sizes, strict=True) if batch is batches[0] or total <= max_messages]
+
+
+def claim_express(connection: psycopg.Connection, claimed: Sequence[PendingBatch]) -> list[PendingBatch]:
+    """Small batches of commands that may be published before the rest of the claimed ones, in their order.
+
+    None of them changes a level of which an earlier change waits to be published, so that the order per level is kept.
+    """
+    found = _claim(connection, "claim_express", {"behind": claimed[-1].batch_id, "most": EXPRESS_MESSAGES})
+    # A channel is told the sum over all bins, and the last sum must be the latest: nothing goes first there.
+    batches = list(takewhile(lambda batch: not batch.has_channels, found))
+    if not any(batch.change_count for batch in batches):
+        return batches
+    first = connection.execute(_SQL["first_that_has_to_wait"], _lines_of(batches)).fetchone()
+    waits = first[0] if first else None
+    return [batch for batch in batches if waits is None or batch.batch_id < waits]
+
+
+def _claim(connection: psycopg.Connection, statement: str, parameters: dict[str, Any]) -> list[PendingBatch]:
+    return [
+        PendingBatch(account_id, batch_id, changes, results, messages or [], recorded_at, has_channels)
+        for account_id, batch_id, changes, results, messages, recorded_at, has_channels in connection.execute(
+            _SQL[statement], parameters
+        )
+    ]
 
 
 def messages_of(connection: psycopg.Connection, batches: Sequence[PendingBatch]) -> Iterator[Publishable]:
@@ -152,15 +174,19 @@ def _publishables(topic: Topic, type_: EventType, rows: Iterable[tuple[str, str,
 
 def _copied(connection: psycopg.Connection, statement: str, batches: Sequence[PendingBatch]) -> bytes:
     """What a COPY of the ledger lines of some batches gives, as CSV."""
+    with connection.cursor() as cursor, cursor.copy(_SQL[statement], _lines_of(batches)) as copy:
+        return b"".join(copy)
+
+
+def _lines_of(batches: Sequence[PendingBatch]) -> dict[str, Any]:
+    """Where the ledger lines of some batches are."""
     times = [batch.recorded_at for batch in batches]
-    parameters = {
+    return {
         "account_ids": sorted({batch.account_id for batch in batches}),
         "batch_ids": [batch.batch_id for batch in batches],
         "first": min(times),
         "last": max(times),
     }
-    with connection.cursor() as cursor, cursor.copy(_SQL[statement], parameters) as copy:
-        return b"".join(copy)
 
 
 def delete_batches(connection: psycopg.Connection, batches: Sequence[PendingBatch]) -> None:
@@ -172,13 +198,27 @@ def publish_outbox(database: Database, send: Callable[[Sequence[Publishable]], N
     """Publish the oldest batches; how many batches that were, 0 when nothing waits.
 
     `send` gets at most `max_messages` at once, and returns when the broker has acknowledged them. When it raises, some
-    of the batches' messages may be published, and all of them will be published again.
+    of the batches' messages may be published, and all of them will be published again. What commands have brought
+    meanwhile is not kept waiting behind the changes of a large file: it goes out in between (see `claim_express`).
     """
     with database.transaction() as connection:
         batches = claim_batches(connection, max_messages)
         messages = messages_of(connection, batches)
-        while part := list(islice(messages, max_messages)):
+        has_file = any(batch.change_count > EXPRESS_MESSAGES and not batch.result_count for batch in batches)
+        if has_file:
+            _publish_express(connection, batches, send)
+        while part := list(islice(messages, EXPRESS_MESSAGES if has_file else max_messages)):
             send(part)
+            if has_file:
+                _publish_express(connection, batches, send)
         if batches:
             delete_batches(connection, batches)
     return len(batches)
+
+
+def _publish_express(
+    connection: psycopg.Connection, claimed: Sequence[PendingBatch], send: Callable[[Sequence[Publishable]], None]
+) -> None:
+    if express := claim_express(connection, claimed):
+        send(list(messages_of(connection, express)))
+        delete_batches(connection, express)

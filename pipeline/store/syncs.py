@@ -1,20 +1,27 @@
-"""Reads and writes sync jobs and their chunks."""
+"""Reads and writes sync jobs. Every change of state goes out as a status message with the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from pipeline.errors import Invalid
 from pipeline.store.outbox import OutgoingMessage, publish
 from pipeline.store.statements import statements
 from schemas.cloudevents import EventType
-from schemas.jobs import AbortSync, RequestSync, SyncChunk, SyncStatus
-from schemas.states import ItemStatus
+from schemas.errors import ErrorCode
+from schemas.identifiers import AccountId
+from schemas.jobs import RequestSync, ResumeSync, SyncOptions, SyncStatus
+from schemas.states import ItemStatus, SyncState
 from schemas.topics import Topic
+
+WORK_PREFIX: Final = "syncs/"
+"""Where in the work bucket the files of all syncs lie: syncs/{account_id}/{sync_id}/{planning}/…"""
 
 _SQL = statements("syncs")
 
@@ -31,151 +38,294 @@ class SyncKey:
         return {"account_id": self.account_id, "sync_id": self.sync_id, **more}
 
 
-@dataclass(frozen=True)
-class LockedJob:
-    """A job that this transaction holds. `etag` is the version of the file that the job is pinned to, once known."""
-
-    status: SyncStatus
-    etag: str | None
+def work_prefix(key: SyncKey) -> str:
+    """Where in the work bucket the files of a sync lie until it ends."""
+    return f"{WORK_PREFIX}{key.account_id}/{key.sync_id}/"
 
 
 @dataclass(frozen=True)
-class ChunkFile:
-    """Where the rows of one chunk lie."""
+class PlainSource:
+    """Where the bytes of a sync's file are read: one version of an object with plain UTF-8 in it, `size` bytes."""
 
-    chunk: int
-    object_key: str
-    row_count: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was found in a file. `blank_count`: records without any field filled in."""
-
+    bucket: str
+    key: str
     etag: str
     size: int
-    chunks: Sequence[ChunkFile]
-    blank_count: int
-    warnings: Sequence[str]
-
-    @property
-    def total_count(self) -> int:
-        """The data rows of the file."""
-        return sum(chunk.row_count for chunk in self.chunks)
+    version_id: str | None = None
 
 
 @dataclass(frozen=True)
-class LockedChunk:
-    """A chunk that this transaction holds, and what it needs of its job."""
+class Job:
+    """A sync as the database has it.
 
-    chunk_status: str
-    object_key: str
-    job_status: str
-    warehouse_id: str
-    user_id: str | None
+    `etag` and `version_id` pin the file that was asked for; `month` is where its rows are kept; `layout` is what the
+    planner keeps of it; `range_count` is None until the whole file was cut. `planning` counts how often its planning
+    was begun: what a worker found in an earlier one is not to get into this one.
+    """
+
+    key: SyncKey
+    planning: int
+    status: SyncStatus
+    options: SyncOptions
+    month: date
+    etag: str | None
+    version_id: str | None
+    source: PlainSource | None
+    layout: Mapping[str, Any] | None
+    range_count: int | None
+    ranges_done: int
+
+    @property
+    def owner(self) -> str:
+        """Whose stock it is, where a row does not say otherwise."""
+        return self.status.customer_account_id or self.key.account_id
+
+    @property
+    def state(self) -> SyncState:
+        """Where it is in its life."""
+        return self.status.status
+
+    @property
+    def work_prefix(self) -> str:
+        """Where in the work bucket the files of this planning lie."""
+        return f"{work_prefix(self.key)}{self.planning}/"
+
+    def is_same_planning(self, later: "Job") -> bool:
+        """Whether the job, as it is later, is still in the planning that it was in."""
+        return later.state is SyncState.PLANNING and later.planning == self.planning
+
+    @property
+    def is_checked_by_person(self) -> bool:
+        """Whether somebody has seen what it will do: it takes something back, or confirms a dry run."""
+        return self.status.confirms is not None or self.status.reverts is not None
 
 
-def chunk_prefix(key: SyncKey) -> str:
-    """Where in the work bucket the chunks of a sync lie until it ends."""
-    return f"syncs/{key.account_id}/{key.sync_id}/"
-
-
-def create_job(connection: psycopg.Connection, request: RequestSync) -> None:
+def create_job(
+    connection: psycopg.Connection, request: RequestSync, *, confirms: UUID | None = None, reverts: UUID | None = None
+) -> None:
     """Note a request. One that is known already changes nothing."""
-    connection.execute(_SQL["create_job"], request.model_dump())
+    row = request.model_dump() | {"options": Jsonb(request.options.model_dump(mode="json"))}
+    connection.execute(_SQL["create_job"], row | {"confirms": confirms, "reverts": reverts})
 
 
-def lock_job(connection: psycopg.Connection, key: SyncKey) -> LockedJob | None:
+def lock_job(connection: psycopg.Connection, key: SyncKey) -> Job | None:
     """The job, held until the transaction ends; None where there is none."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_SQL["lock_job"], key.parameters()).fetchone()
-    if row is None:
-        return None
-    row["finished_count"] = row["success_count"] + row["error_count"] + row["aborted_count"]
-    return LockedJob(SyncStatus.model_validate(row), row["object_etag"])
+    return _job(connection, "lock_job", key)
 
 
-def start_planning(connection: psycopg.Connection, key: SyncKey) -> None:
-    """Move a held job to PLANNING."""
-    connection.execute(_SQL["start_planning"], key.parameters())
-    _publish_status(connection, key)
+def read_job(connection: psycopg.Connection, key: SyncKey) -> Job | None:
+    """The job as it is now; None where there is none."""
+    return _job(connection, "read_job", key)
 
 
-def start_processing(connection: psycopg.Connection, key: SyncKey, plan: Plan) -> None:
-    """Move a held job to PROCESSING and send its chunks out; to SUCCESS where the file has no rows."""
-    connection.execute(
-        _SQL["insert_chunks"],
-        key.parameters(
-            chunks=[c.chunk for c in plan.chunks],
-            object_keys=[c.object_key for c in plan.chunks],
-            row_counts=[c.row_count for c in plan.chunks],
-        ),
+def require_job(connection: psycopg.Connection, key: SyncKey) -> Job:
+    """The job, held until the transaction ends.
+
+    Raises:
+        Invalid: UNKNOWN_SYNC.
+    """
+    job = lock_job(connection, key)
+    if job is None:
+        raise Invalid(ErrorCode.UNKNOWN_SYNC, str(key.sync_id))
+    return job
+
+
+def start_planning(connection: psycopg.Connection, job: Job) -> None:
+    """Move a held job to PLANNING; what an attempt that failed had planned is forgotten."""
+    if job.state is SyncState.ERROR:
+        connection.execute(statements("sync_parts")["delete_ranges"], job.key.parameters())
+        connection.execute(_SQL["forget_plan"], job.key.parameters())
+    connection.execute(_SQL["create_partitions"], job.key.parameters())
+    connection.execute(_SQL["start_planning"], job.key.parameters())
+    publish_status(connection, job.key)
+
+
+def set_source(
+    connection: psycopg.Connection, job: Job, source: PlainSource, *, object_etag: str, warnings: Sequence[str]
+) -> bool:
+    """Say where the bytes of the file are read; False where another worker has said so, or the job was stopped."""
+    parameters = job.key.parameters(
+        bucket=source.bucket, key=source.key, etag=source.etag, size=source.size, object_etag=object_etag,
+        version_id=source.version_id, warnings=Jsonb(list(warnings)), planning=job.planning,
+    )  # fmt: skip
+    return connection.execute(_SQL["set_source"], parameters).rowcount == 1
+
+
+def set_layout(connection: psycopg.Connection, job: Job, layout: Mapping[str, Any], warnings: Sequence[str]) -> None:
+    """Keep what the header says; the first one to say so is right."""
+    parameters = job.key.parameters(layout=Jsonb(layout), warnings=Jsonb(list(warnings)), planning=job.planning)
+    connection.execute(_SQL["set_layout"], parameters)
+
+
+def set_range_count(connection: psycopg.Connection, job: Job, range_count: int) -> None:
+    """Say that the whole file is cut."""
+    parameters = job.key.parameters(range_count=range_count, planning=job.planning)
+    connection.execute(_SQL["set_range_count"], parameters)
+
+
+class EarlierJob(NamedTuple):
+    """A job with the same content."""
+
+    sync_id: UUID
+    status: str
+
+
+def earlier_job_of(connection: psycopg.Connection, job: Job, content_hash: bytes) -> EarlierJob | None:
+    """An earlier job that has applied, or is about to apply, this content to the same stock, and was not reverted.
+
+    Of two that ask at the same time, the second one waits until the first transaction has ended.
+    """
+    parameters = job.key.parameters(
+        content_hash=content_hash,
+        warehouse_id=job.status.warehouse_id,
+        customer_account_id=job.status.customer_account_id,
+    )
+    connection.execute(_SQL["hold_content"], parameters)
+    found = connection.execute(_SQL["same_content"], parameters).fetchone()
+    return EarlierJob._make(found) if found else None
+
+
+def end_as_duplicate(connection: psycopg.Connection, key: SyncKey, earlier: EarlierJob, content_hash: bytes) -> None:
+    """End a held job without having done anything."""
+    warning = (
+        f"sync {earlier.sync_id}, which is {earlier.status}, has the same content: nothing was done; "
+        "--force applies it all the same"
     )
     connection.execute(
-        _SQL["start_processing"],
-        key.parameters(
-            chunk_count=len(plan.chunks),
-            etag=plan.etag,
-            size=plan.size,
-            total_count=plan.total_count,
-            blank_count=plan.blank_count,
-            warnings=Jsonb(list(plan.warnings)),
-        ),
+        _SQL["end_as_duplicate"],
+        key.parameters(duplicate_of=earlier.sync_id, content_hash=content_hash, warnings=Jsonb([warning])),
     )
-    _publish_status(connection, key)
-    publish(
-        connection,
-        key.account_id,
-        [
-            OutgoingMessage(
-                Topic.SYNC_CHUNKS,
-                f"{key.sync_id}:{c.chunk}",
-                EventType.SYNC_CHUNK,
-                SyncChunk(account_id=key.account_id, sync_id=key.sync_id, chunk=c.chunk),
-            )
-            for c in plan.chunks
-        ],
-    )
+    publish_status(connection, key)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What was found in a file, and what follows from it."""
+
+    status: SyncState
+    content_hash: bytes
+    total_count: int
+    invalid_count: int
+    blank_count: int
+    chunk_count: int
+    warnings: Sequence[str]
+    held_reason: str | None = None
+    abort_reason: str | None = None
+
+
+def end_planning(connection: psycopg.Connection, key: SyncKey, planned: Planned) -> None:
+    """Move a held job on from PLANNING."""
+    row = vars(planned) | {"warnings": Jsonb(list(planned.warnings))}
+    connection.execute(_SQL["end_planning"], key.parameters(**row))
+    publish_status(connection, key)
+
+
+def approve_job(connection: psycopg.Connection, key: SyncKey) -> None:
+    """Move a held job from HELD to PROCESSING."""
+    connection.execute(_SQL["approve_job"], key.parameters())
+    publish_status(connection, key)
 
 
 def fail_job(connection: psycopg.Connection, key: SyncKey, reason: Invalid) -> None:
     """End a held job in ERROR, before any row was applied."""
     connection.execute(_SQL["fail_job"], key.parameters(error_code=reason.code, error=str(reason)))
-    _publish_status(connection, key)
+    publish_status(connection, key)
 
 
-def abort_job(connection: psycopg.Connection, request: AbortSync) -> None:
+def abort_job(connection: psycopg.Connection, key: SyncKey, reason: str) -> None:
     """Move a held job to ABORTED."""
-    key = SyncKey(request.account_id, request.sync_id)
-    connection.execute(_SQL["abort_job"], key.parameters(reason=request.reason))
-    _publish_status(connection, key)
+    connection.execute(_SQL["abort_job"], key.parameters(reason=reason))
+    publish_status(connection, key)
 
 
-def lock_chunk(connection: psycopg.Connection, key: SyncKey, chunk: int) -> LockedChunk | None:
-    """A chunk, held until the transaction ends; None where there is none."""
-    with connection.cursor(row_factory=class_row(LockedChunk)) as cursor:
-        return cursor.execute(_SQL["lock_chunk"], key.parameters(chunk=chunk)).fetchone()
+def count_chunk(
+    connection: psycopg.Connection,
+    key: SyncKey,
+    counts: Mapping[ItemStatus, int],
+    codes: Mapping[str, int],
+    *,
+    error_code: ErrorCode | None = None,
+) -> Job:
+    """Add the counts of a chunk to its job; the job as it is then, held.
 
-
-def finish_chunk(connection: psycopg.Connection, key: SyncKey, chunk: int, counts: dict[ItemStatus, int]) -> SyncStatus:
-    """Close a held chunk and add its counts to its job; the last chunk ends the job. The job as it is then.
-
-    To be called last in the transaction: the job is held from here on, and every chunk of it needs it.
+    To be called last in the transaction: every chunk of the job needs it.
     """
-    aborted = counts.get(ItemStatus.ABORTED, 0)
-    connection.execute(_SQL["finish_chunk"], key.parameters(chunk=chunk, status="aborted" if aborted else "done"))
-    connection.execute(
-        _SQL["count_chunk"],
-        key.parameters(
-            success=counts.get(ItemStatus.SUCCESS, 0), error=counts.get(ItemStatus.ERROR, 0), aborted=aborted
-        ),
+    numbers = {status.value: counts.get(status, 0) for status in ItemStatus}
+    connection.execute(_SQL["count_chunk"], key.parameters(**numbers, codes=Jsonb(dict(codes)), error_code=error_code))
+    return require_job(connection, key)
+
+
+def has_failed_chunks(connection: psycopg.Connection, key: SyncKey) -> bool:
+    """Whether a chunk of the job was given up."""
+    return connection.execute(_SQL["has_failed_chunks"], key.parameters()).fetchone() == (True,)
+
+
+def insert_lost_items(connection: psycopg.Connection, job: Job) -> None:
+    """Give the rows of chunks that were given up their status: those that no other chunk has told of."""
+    parameters = job.key.parameters(month=job.month, total_count=job.status.total_count)
+    connection.execute(_SQL["insert_lost_items"], parameters)
+
+
+def end_job(connection: psycopg.Connection, key: SyncKey, rejects_key: str | None) -> None:
+    """End a held job, all of whose chunks are done."""
+    connection.execute(_SQL["end_job"], key.parameters(rejects_key=rejects_key))
+    publish_status(connection, key)
+
+
+class StuckJob(NamedTuple):
+    """A job that has not moved for a time. `is_planned`: its chunks are what is left of it."""
+
+    key: SyncKey
+    is_planned: bool
+
+
+def take_stuck(connection: psycopg.Connection, seconds: float) -> list[StuckJob]:
+    """Jobs that have not moved for so long, and were not taken for so long either."""
+    rows = connection.execute(_SQL["stuck_jobs"], {"seconds": seconds}).fetchall()
+    stuck = [
+        StuckJob(SyncKey(account_id, sync_id), state not in {SyncState.PENDING, SyncState.PLANNING})
+        for account_id, sync_id, state in rows
+    ]
+    for job in stuck:
+        connection.execute(_SQL["note_resumed"], job.key.parameters())
+    return stuck
+
+
+def send_resume(connection: psycopg.Connection, key: SyncKey) -> None:
+    """Have a worker go on with the planning of a job."""
+    data = ResumeSync(account_id=AccountId(key.account_id), sync_id=key.sync_id)
+    publish(connection, key.account_id, [OutgoingMessage(Topic.SYNCS, str(key.sync_id), ResumeSync.TYPE, data)])
+
+
+def publish_status(connection: psycopg.Connection, key: SyncKey) -> None:
+    """Tell the world how a job stands; the caller holds it."""
+    message = OutgoingMessage(
+        Topic.SYNC_STATUS, str(key.sync_id), EventType.SYNC_STATUS, require_job(connection, key).status
     )
-    return _publish_status(connection, key)
-
-
-def _publish_status(connection: psycopg.Connection, key: SyncKey) -> SyncStatus:
-    job = lock_job(connection, key)
-    assert job is not None  # noqa: S101 - the caller holds it
-    message = OutgoingMessage(Topic.SYNC_STATUS, str(key.sync_id), EventType.SYNC_STATUS, job.status)
     publish(connection, key.account_id, [message])
-    return job.status
+
+
+def _job(connection: psycopg.Connection, statement: str, key: SyncKey) -> Job | None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_SQL[statement], key.parameters()).fetchone()
+    if row is None:
+        return None
+    source = None
+    if row["source_key"] is not None:
+        own_version = row["object_version"] if row["source_etag"] == row["object_etag"] else None
+        source = PlainSource(
+            row["source_bucket"], row["source_key"], row["source_etag"], row["source_size"], own_version
+        )
+    return Job(
+        key=key,
+        planning=row["planning"],
+        status=SyncStatus.model_validate(row),
+        options=SyncOptions.model_validate(row["options"]),
+        month=row["items_month"],
+        etag=row["object_etag"],
+        version_id=row["object_version"],
+        source=source,
+        layout=row["layout"],
+        range_count=row["range_count"],
+        ranges_done=row["ranges_done"],
+    )

@@ -1,131 +1,165 @@
-"""Starts and aborts syncs. Starting plans the file: pin it, count it, split it, and send its chunks out."""
+"""Plans a sync: finds its file, reads the header, and cuts the rest into ranges that workers read side by side.
 
-import math
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
-from uuid import uuid4
+Every range is written down as soon as it is cut. A planner that is lost is replaced by another one, which goes on
+behind the last range.
+"""
+
+from typing import Final
+
+import psycopg
 
 from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
-from pipeline.objects import ObjectStore
+from pipeline.store import accounts, sync_parts
 from pipeline.store import syncs as store
+from pipeline.store.accounts import LinkKey, link_scopes
 from pipeline.store.catalogue import warehouses
-from pipeline.store.database import Database
-from pipeline.store.syncs import ChunkFile, LockedJob, Plan, SyncKey, chunk_prefix
-from pipeline.syncs.split import SplitFile, split
-from pipeline.uploads.source import Source, SourceLimits, open_source
+from pipeline.store.sync_parts import RangeEdges
+from pipeline.store.syncs import Job, PlainSource, SyncKey
+from pipeline.syncs.begin import begin_processing
+from pipeline.syncs.layout import Layout, by_location, chunks_for, range_bytes
+from pipeline.syncs.plain import make_plain
+from pipeline.syncs.revert import write_revert_file
+from pipeline.syncs.services import SyncServices
+from pipeline.uploads.cut import Position, cut_ranges
+from pipeline.uploads.header import read_header
+from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
-from schemas.jobs import AbortSync, RequestSync, SyncStatus
-from schemas.states import SyncState
+from schemas.states import FailurePolicy, SyncState
 
-_STARTABLE = (SyncState.PENDING, SyncState.PLANNING)
-_ABORTABLE = (SyncState.PENDING, SyncState.PLANNING, SyncState.PROCESSING)
-
-
-@dataclass(frozen=True)
-class Planner:
-    """What planning needs. `chunk_bytes` is the aimed size of a chunk, in bytes of CSV."""
-
-    database: Database
-    objects: ObjectStore
-    work_bucket: str
-    chunk_bytes: int
-    limits: SourceLimits
+_PIECE: Final = 4 << 20
+_SAMPLE: Final = 1 << 20
 
 
-def request_sync(request: RequestSync, planner: Planner) -> None:
-    """Plan a sync. A repeat of a request that was planned changes nothing; one that was cut off starts over.
+def plan_sync(key: SyncKey, services: SyncServices, *, again: bool = True) -> None:
+    """Plan a job, or go on with its planning. Nothing happens to one that is planned already, or has ended.
 
-    A file or a request that is wrong ends the job in `error`, with a code; the same request again tries it again.
+    A file or a request that is wrong ends the job in `error`, with a code; `again` plans such a job anew.
 
     Raises:
-        TryLater: nothing was sent out; the same request can be given again.
+        TryLater: a server is away; the same can be asked for again.
     """
-    key = SyncKey(request.account_id, request.sync_id)
-    job = _start(request, planner.database)
+    with services.database.transaction() as connection:
+        job = _start(connection, key, again=again)
     if job is None:
         return
-    # Another worker may be at the same request after a rebalance: each writes to a place of its own.
-    prefix = f"{chunk_prefix(key)}{uuid4().hex}/"
     try:
-        with open_source(job.status.url, key.account_id, job.etag, planner.objects, planner.limits) as source:
-            plan = _plan(prefix, source, planner)
+        _plan(job, services)
     except Invalid as reason:
-        _fail(key, reason, planner.database)
-        return
+        _fail(job, reason, services)
     except TryLater:
         raise
     except Exception as bug:  # the message becomes a dead letter, and its job must not wait for ever
-        _fail(key, Invalid(ErrorCode.MESSAGE_NOT_PROCESSABLE, repr(bug)), planner.database)
+        _fail(job, Invalid(ErrorCode.MESSAGE_NOT_PROCESSABLE, repr(bug)), services)
         raise
-    with planner.database.transaction() as connection:
-        planned = store.lock_job(connection, key)
-        if planned is not None and planned.status.status is SyncState.PLANNING:
-            store.start_processing(connection, key, plan)
-            return
-    planner.objects.delete_prefix(planner.work_bucket, prefix)  # aborted meanwhile, or another worker was faster
 
 
-def abort_sync(request: AbortSync, database: Database) -> None:
-    """Stop a sync at its next chunk. One that has ended already stays as it is.
-
-    Raises:
-        Invalid: UNKNOWN_SYNC.
-    """
-    key = SyncKey(request.account_id, request.sync_id)
-    with database.transaction() as connection:
-        job = store.lock_job(connection, key)
-        if job is None:
-            raise Invalid(ErrorCode.UNKNOWN_SYNC, str(request.sync_id))
-        if job.status.status in _ABORTABLE:
-            store.abort_job(connection, request)
-
-
-def _start(request: RequestSync, database: Database) -> LockedJob | None:
+def _start(connection: psycopg.Connection, key: SyncKey, *, again: bool) -> Job | None:
     """Move the job to PLANNING, as it was asked for first; None where nothing is to do."""
-    key = SyncKey(request.account_id, request.sync_id)
-    with database.transaction() as connection:
-        store.create_job(connection, request)
-        job = store.lock_job(connection, key)
-        if job is None or not _can_start(job.status):
-            return None
-        store.start_planning(connection, key)
-        if not warehouses(connection, [(request.account_id, job.status.warehouse_id)]):
-            store.fail_job(connection, key, Invalid(ErrorCode.UNKNOWN_WAREHOUSE, job.status.warehouse_id))
-            return None
-        return job
+    job = store.lock_job(connection, key)
+    if job is None or not _can_plan(job, again=again):
+        return None
+    if job.state is not SyncState.PLANNING:
+        store.start_planning(connection, job)
+    if (refusal := _refusal(connection, job)) is not None:
+        store.fail_job(connection, key, refusal)
+        return None
+    return store.require_job(connection, key)
 
 
-def _can_start(job: SyncStatus) -> bool:
+def _can_plan(job: Job, *, again: bool) -> bool:
     """Also a job that failed before any row was counted: what was wrong with its file may have been mended."""
-    return job.status in _STARTABLE or (job.status is SyncState.ERROR and job.total_count == 0)
+    failed_before_its_rows = again and job.state is SyncState.ERROR and job.status.total_count == 0
+    return job.state in {SyncState.PENDING, SyncState.PLANNING} or failed_before_its_rows
 
 
-def _fail(key: SyncKey, reason: Invalid, database: Database) -> None:
-    with database.transaction() as connection:
-        job = store.lock_job(connection, key)
-        if job is not None and job.status.status is SyncState.PLANNING:
-            store.fail_job(connection, key, reason)
+def _refusal(connection: psycopg.Connection, job: Job) -> Invalid | None:
+    """Why this account may not, or cannot, change this warehouse."""
+    link = LinkKey(job.owner, job.key.account_id)
+    if job.owner != job.key.account_id and link_scopes(connection, [link]).get(link) is not Scope.WRITE:
+        return Invalid(ErrorCode.FORBIDDEN_ACCOUNT, job.owner)
+    if not warehouses(connection, [(job.owner, job.status.warehouse_id)]):
+        return Invalid(ErrorCode.UNKNOWN_WAREHOUSE, job.status.warehouse_id)
+    return None
 
 
-def _plan(prefix: str, source: Source, planner: Planner) -> Plan:
-    with tempfile.TemporaryDirectory(prefix="onhand-sync-") as folder:
-        chunk_count = max(1, math.ceil(source.size / planner.chunk_bytes))
-        parts = split(source.pieces, chunk_count, Path(folder))
-        chunks = _upload(prefix, parts, planner)
-    warnings = [*parts.header.warnings]
-    if not chunks:
-        warnings.append("the file has a header and no rows: nothing was changed")
-    return Plan(source.etag, source.size, chunks, parts.blank_count, warnings)
-
-
-def _upload(prefix: str, parts: SplitFile, planner: Planner) -> list[ChunkFile]:
-    """Put the chunks where any worker finds them."""
-    chunks = []
-    for chunk, row_count in parts.row_counts.items():
-        object_key = f"{prefix}{chunk:05d}.csv"
+def _fail(job: Job, reason: Invalid, services: SyncServices) -> None:
+    with services.database.transaction() as connection:
+        now = store.require_job(connection, job.key)
+        if job.is_same_planning(now):
+            store.fail_job(connection, job.key, reason)
+    if now.source is not None:  # before, there is nothing in the work bucket
         with own_bucket():
-            planner.objects.put_file(planner.work_bucket, object_key, parts.paths[chunk])
-        chunks.append(ChunkFile(chunk, object_key, row_count))
-    return chunks
+            services.objects.delete_prefix(services.work_bucket, job.work_prefix)
+
+
+def _plan(job: Job, services: SyncServices) -> None:
+    source = job.source or _claim_source(job, services)
+    if source is None:
+        return
+    if job.range_count is None:
+        layout = Layout.from_json(job.layout) if job.layout else _read_layout(job, source, services)
+        _cut(job, source, layout, services)
+    begin_processing(job.key, services)
+
+
+def _claim_source(job: Job, services: SyncServices) -> PlainSource | None:
+    """Make the file plain and say where it is. Another worker may have been faster; None where the job was stopped."""
+    plain = write_revert_file(job, services) if job.status.reverts else make_plain(job, services)
+    with services.database.transaction() as connection:
+        claimed = store.set_source(connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings)
+        now = store.require_job(connection, job.key)
+    if not claimed and plain.is_copy:
+        services.objects.delete(services.work_bucket, plain.source.key)
+    return now.source if job.is_same_planning(now) else None
+
+
+def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layout:
+    start = services.objects.read_range(
+        source.bucket, source.key, 0, min(source.size, _SAMPLE), etag=source.etag, version_id=source.version_id
+    )
+    with services.database.transaction() as connection:
+        own = accounts.upload_columns(connection, job.key.account_id)
+        warehouse = warehouses(connection, [(job.owner, job.status.warehouse_id)])[job.owner, job.status.warehouse_id]
+    header = read_header(start, {} if job.status.reverts else own | job.options.columns)
+    at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
+    size, sample = source.size - header.size, start[header.size :]
+    share = warehouse.max_zeroed_percent
+    layout = Layout(
+        header,
+        job.owner,
+        chunk_count=1 if at_once else chunks_for(size, sample, services.limits.chunk_rows),
+        by_location=by_location(header),
+        max_zeroed_percent=services.limits.wipe_guard_percent if share is None else share,
+        max_missing_percent=warehouse.max_missing_percent,
+    )
+    with services.database.transaction() as connection:
+        store.set_layout(connection, job, layout.to_json(), header.warnings)
+        kept = store.require_job(connection, job.key).layout
+    return Layout.from_json(kept) if kept else layout
+
+
+def _cut(job: Job, source: PlainSource, layout: Layout, services: SyncServices) -> None:
+    """Cut what is not cut yet, range by range, until the end of the file or until the job is stopped."""
+    with services.database.transaction() as connection:
+        known = [found.edges for found in sync_parts.ranges(connection, job.key)]
+    # The last range again: it says on which line the next one begins.
+    first = max(0, len(known) - 1)
+    start = Position(known[-1].start_byte, known[-1].first_line) if known else _behind_header(layout)
+    pieces = services.objects.stream(
+        source.bucket, source.key, etag=source.etag, version_id=source.version_id, chunk_size=_PIECE, start=start.offset
+    ) if start.offset < source.size else iter(())  # fmt: skip
+    cut = cut_ranges(pieces, layout.header.delimiter, range_bytes(source.size), start)
+    for number, found in enumerate(cut, first):
+        edges = RangeEdges(number, found.start.offset, found.size, found.start.line, found.content_hash)
+        with services.database.transaction() as connection:
+            if not job.is_same_planning(store.require_job(connection, job.key)):
+                return
+            sync_parts.add_range(connection, job, edges)
+    with services.database.transaction() as connection:
+        store.require_job(connection, job.key)
+        store.set_range_count(connection, job, len(sync_parts.ranges(connection, job.key)))
+
+
+def _behind_header(layout: Layout) -> Position:
+    return Position(layout.header.size, layout.header.lines + 1)

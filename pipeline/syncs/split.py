@@ -1,79 +1,86 @@
-"""Splits a file into chunks: all rows of a SKU go to one chunk, in file order, whatever the size of the file."""
+"""Reads one range of a sync's file: checks its rows, and sorts them by chunk into one object in the work bucket."""
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
-import polars as pl
+from pipeline.object_failures import own_bucket
+from pipeline.store import sync_parts
+from pipeline.store import syncs as store
+from pipeline.store.sync_parts import RangeEdges, RangeRead
+from pipeline.store.syncs import Job, PlainSource, SyncKey
+from pipeline.syncs.begin import begin_processing
+from pipeline.syncs.layout import Layout
+from pipeline.syncs.part_failures import counted
+from pipeline.syncs.pieces import Pieces
+from pipeline.syncs.services import SyncServices
+from pipeline.uploads.cut import Position, blocks
+from pipeline.uploads.records import read_records
+from pipeline.uploads.rows import validate_rows
+from schemas.jobs import SyncRange
+from schemas.states import SyncState
 
-from pipeline.uploads.header import Header, read_header
-from pipeline.uploads.records import blocks, read_block
-
-_BLOCK_BYTES: Final = 16 << 20
-
-
-@dataclass(frozen=True)
-class SplitFile:
-    """What a file was split into. `row_counts` and `paths` by chunk; chunks without rows are not there."""
-
-    header: Header
-    row_counts: dict[int, int]
-    paths: dict[int, Path]
-    blank_count: int
+_BLOCK_BYTES: Final = 4 << 20
+"""What is held in memory at once, before it is read; some ten times as much afterwards."""
+_PIECE: Final = 4 << 20
 
 
-def split(pieces: Iterator[bytes], chunk_count: int, folder: Path) -> SplitFile:
-    """Read a CSV file to its end, writing its rows to one file per chunk in `folder`.
+def split_range(message: SyncRange, services: SyncServices) -> None:
+    """Read a range of a job that is being planned. Nothing happens to one that was read before, or is not needed.
 
-    Memory is bounded by the size of a block, disk by the size of the file.
+    A range that cannot be read is tried again later, and ends the job after too many attempts.
 
     Raises:
-        Invalid: the file has no usable header or is no CSV.
+        TryLater: a server is away; nothing was changed.
     """
-    start = _start(pieces)
-    header = read_header(start)
-    counts: Counter[int] = Counter()
-    rows_read = blank_count = 0
-    for block in blocks(_chain(start[header.size :], pieces), _BLOCK_BYTES):
-        frame, blanks = read_block(block, header, rows_read + 1)
-        rows_read += frame.height
-        blank_count += blanks
-        for chunk, rows in _by_chunk(frame, chunk_count):
-            counts[chunk] += rows.height
-            with _path(folder, chunk).open("ab") as file:
-                rows.write_csv(file, include_header=False)
-    row_counts = dict(sorted(counts.items()))
-    return SplitFile(header, row_counts, {chunk: _path(folder, chunk) for chunk in row_counts}, blank_count)
-
-
-def _start(pieces: Iterator[bytes]) -> bytes:
-    """Enough of the file to hold its header line, or all of it."""
-    start = b""
-    while b"\n" not in start and len(start) <= _BLOCK_BYTES:
-        piece = next(pieces, None)
-        if piece is None:
-            break
-        start += piece
-    return start
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _by_chunk(frame: pl.DataFrame, chunk_count: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The rows by chunk. SKUs that differ only by Unicode form count as one; rows without a SKU go anywhere."""
-    if frame.is_empty():
+    key = SyncKey(message.account_id, message.sync_id)
+    with services.database.transaction() as connection:
+        job = store.read_job(connection, key)
+        found = [r for r in sync_parts.ranges(connection, key) if r.edges.range == message.range]
+    if job is None or job.state is not SyncState.PLANNING or not found or job.source is None:
         return
-    sku = pl.col("sku").str.normalize("NFC")
-    chunk = pl.when(sku == "").then(pl.col("row").hash()).otherwise(sku.hash()) % chunk_count
-    parts = frame.with_columns(chunk.alias("chunk")).partition_by("chunk", as_dict=True, include_key=False)
-    for (number,), rows in parts.items():
-        yield int(number), rows
+    if found[0].read is None:
+        with counted(services, job, "range", message.range):
+            _read(job, job.source, found[0].edges, services)
+    begin_processing(key, services)
 
 
-def _path(folder: Path, chunk: int) -> Path:
-    return folder / f"{chunk:05d}.csv"
+def _read(job: Job, source: PlainSource, edges: RangeEdges, services: SyncServices) -> None:
+    # A name of its own: a second delivery may be read at the same time, and only one of the two is taken.
+    object_key = f"{job.work_prefix}{edges.range:05d}-{uuid4().hex}.csv"
+    with tempfile.TemporaryDirectory(prefix="onhand-sync-") as folder:
+        read = _split(Path(folder), object_key, job, source, edges, services)
+    with services.database.transaction() as connection:
+        now = store.require_job(connection, job.key)
+        taken = job.is_same_planning(now) and sync_parts.end_range(connection, job.key, edges.range, read)
+    if not taken:
+        services.objects.delete(services.work_bucket, object_key)
+
+
+def _split(  # noqa: PLR0913, PLR0917 - what is read, and where it goes
+    folder: Path, object_key: str, job: Job, source: PlainSource, edges: RangeEdges, services: SyncServices
+) -> RangeRead:
+    layout = Layout.from_json(job.layout or {})
+    pieces = Pieces(folder, layout)
+    blank_count = 0
+    warnings: Counter[str] = Counter()
+    start = Position(edges.start_byte, edges.first_line)
+    for block in blocks(_bytes_of(source, edges, services), layout.header.delimiter, _BLOCK_BYTES, start):
+        records = read_records(block, layout.header)
+        blank_count += records.blank_count
+        warnings.update(records.warnings)
+        pieces.add(validate_rows(records.frame))
+    with own_bucket():
+        services.objects.upload_stream(services.work_bucket, object_key, pieces.content())
+    return pieces.stored(object_key, blank_count, dict(warnings))
+
+
+def _bytes_of(source: PlainSource, edges: RangeEdges, services: SyncServices) -> Iterator[bytes]:
+    end = edges.start_byte + edges.size
+    for start in range(edges.start_byte, end, _PIECE):
+        yield services.objects.read_range(
+            source.bucket, source.key, start, min(_PIECE, end - start), etag=source.etag, version_id=source.version_id
+        )

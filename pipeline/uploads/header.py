@@ -1,83 +1,179 @@
-"""The header line of an upload: which column is which, and how fields are separated."""
+"""The header of an upload: which column is which, and how fields are separated."""
 
-import csv
+import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 from pipeline.errors import Invalid
+from pipeline.uploads.careful import CarefulRecord, Machine
 from schemas.errors import ErrorCode
-from schemas.upload_rows import ALIASES, COLUMNS, REQUIRED_COLUMNS
+from schemas.upload_rows import ALIASES, COLUMNS, ERROR_COLUMNS, REQUIRED_COLUMNS
+
+HEADER_BYTES: Final = 1 << 20
+"""How much of a file `read_header` has to be given; all of it, where it is smaller."""
 
 _DELIMITERS: Final = ",;\t|"
-_MAX_HEADER_BYTES: Final = 65536
-_KINDS: Final = {
-    b"\xff\xfe": ": this is UTF-16",
-    b"\xfe\xff": ": this is UTF-16",
-    b"\x1f\x8b": ": this is gzip",
-    b"PK": ": this is a zip archive or a spreadsheet",
-}
+_MAX_HEADER_BYTES: Final = 64 << 10
+_MAX_COLUMNS: Final = 500
+_BOM: Final = b"\xef\xbb\xbf"
+_BLANK_LINES: Final = re.compile(rb"(?:(?:[ \t,;|]|\xc2\xa0)*+(?:\r\n|\r|\n))*+")
+_BLANK: Final = re.compile(rb"(?:[ \t\r\n,;|\x1a]|\xc2\xa0)*+")
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_QUOTED_FIELD: Final = rb'(?<![^,;\t|\r\n])"[^"]*+(?:""[^"]*+)*+"'
+_IN_QUOTES: Final = re.compile(_QUOTED_FIELD)
+_RECORD: Final = re.compile(rb"(?:" + _QUOTED_FIELD + rb"|[^\r\n])*+")
+_PROTECTED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
 @dataclass(frozen=True)
 class Header:
-    """`columns`: a column of COLUMNS or None (ignored), in file order. `size`: bytes up to the first record."""
+    """What the first record of a file says.
 
+    `names`: as they stand in the file. `columns`: for each of them a column of COLUMNS, or None where it is ignored.
+    `size`: bytes, and `lines`: physical lines, up to the first data record; a byte order mark and blank lines count.
+    `from_rejects`: the file is one of rejects, mended; its fields were made safe for spreadsheets.
+    """
+
+    names: tuple[str, ...]
     columns: tuple[str | None, ...]
     delimiter: str
     size: int
+    lines: int
     warnings: tuple[str, ...]
+    from_rejects: bool
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Header":
+        """The header that was stored as the JSON of `dataclasses.asdict`."""
+        sequences = {name: tuple(value[name]) for name in ("names", "columns", "warnings")}
+        return cls(**{**value, **sequences})
 
 
-def read_header(start: bytes) -> Header:
-    """Read the header from the first bytes of a file.
+def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
+    """Read the header from the first HEADER_BYTES of a file.
+
+    Args:
+        start: the first bytes, in UTF-8.
+        own: names of the account or the request, and the columns that they mean. They win over all other names.
 
     Raises:
-        Invalid: FILE_EMPTY; FILE_NOT_CSV, the first line is not text; HEADER_COLUMN_MISSING and HEADER_COLUMN_TWICE,
-            saying what was found.
+        Invalid: FILE_EMPTY; FILE_NOT_CSV, the header is not text, does not end, or has too many columns;
+            HEADER_COLUMN_MISSING and HEADER_COLUMN_TWICE, saying what was found and expected.
     """
-    if not start.strip(b"\xef\xbb\xbf\r\n \t"):
-        raise Invalid(ErrorCode.FILE_EMPTY)
-    line, newline, _ = start.partition(b"\n")
-    if len(line) > _MAX_HEADER_BYTES or b"\r" in line.rstrip(b"\r"):
-        raise Invalid(ErrorCode.FILE_NOT_CSV, "the first line does not end within 64 KB, or its lines end in CR alone")
+    first = _beginning(start)
+    delimiter, record = _record(start, first)
+    if (count := len(record.delimiters) + 1) > _MAX_COLUMNS:
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"found {count} columns in the header; expected at most {_MAX_COLUMNS}")
+    found = _fields(start[first : record.end], delimiter)
+    normal = [_normal(name) for name in found]
+    from_rejects = set(ERROR_COLUMNS) <= set(normal)
+    if from_rejects:
+        normal = [_normal(name[1:] if _PROTECTED.match(name) else name) for name in found]
+    columns = _columns(normal, own)
+    _check(columns, normal, found)
+    return Header(
+        names=tuple(found),
+        columns=columns,
+        delimiter=delimiter,
+        size=record.next,
+        lines=len(_LINE_END.findall(start, 0, record.next)),
+        warnings=_warnings(columns, normal, found, delimiter, from_rejects=from_rejects),
+        from_rejects=from_rejects,
+    )
+
+
+def _beginning(start: bytes) -> int:
+    """Where the first line begins that is not blank."""
+    bom = len(_BOM) if start.startswith(_BOM) else 0
+    if (blank := _BLANK.match(start, bom)) and blank.end() == len(start):
+        if len(start) < HEADER_BYTES:
+            raise Invalid(ErrorCode.FILE_EMPTY, f"found {len(start)} bytes and no text in them; expected a header")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, "the first 1 MB is blank; expected a header")
+    lines = _BLANK_LINES.match(start, bom)
+    return lines.end() if lines else bom
+
+
+def _record(start: bytes, first: int) -> tuple[str, CarefulRecord]:
+    """The delimiter and the record that the header is."""
+    line = _RECORD.match(start[first : first + _MAX_HEADER_BYTES])
+    text = _text(line[0] if line else b"")
+    bare = _IN_QUOTES.sub(b"", text.encode()).decode()
+    delimiter = max(_DELIMITERS, key=bare.count)
+    record = Machine(start, delimiter).record(first)
+    if record is None or record.end - first > _MAX_HEADER_BYTES:
+        raise Invalid(ErrorCode.FILE_NOT_CSV, "the header does not end within 64 KB; expected a line of column names")
+    _text(start[first : record.end])
+    if record.problem:
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"a quote in the header is not closed or misplaced: {text[:200]}")
+    return delimiter, record
+
+
+def _text(header: bytes) -> str:
+    if b"\x00" in header:
+        raise Invalid(ErrorCode.FILE_NOT_CSV, "the header has NUL bytes: is the file UTF-16? Save it as UTF-8")
     try:
-        text = line.decode("utf-8-sig").strip("\r\n")
+        return header.decode()
     except UnicodeDecodeError as error:
-        kind = _KINDS.get(start[:2], "")
-        raise Invalid(ErrorCode.FILE_NOT_CSV, f"byte {error.start + 1} of the first line is not UTF-8{kind}") from error
-    if "\x00" in text:
-        raise Invalid(ErrorCode.FILE_NOT_CSV, "the first line has NUL bytes: is the file UTF-16?")
-    delimiter = max(_DELIMITERS, key=text.count)
-    found = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
-    columns = tuple(_column(name) for name in found)
-    _check(columns, found)
-    return Header(columns, delimiter, len(line) + len(newline), _warnings(columns, found, delimiter))
+        if error.reason == "unexpected end of data" and error.end == len(header) == _MAX_HEADER_BYTES:
+            return header[: error.start].decode()
+        found = f"byte {error.start + 1} of the header is not UTF-8; save the file as UTF-8, or name its encoding"
+        raise Invalid(ErrorCode.FILE_NOT_CSV, found) from error
 
 
-def _column(name: str) -> str | None:
-    """The column that a header field means: `#SKU`, ` Sku ` and `sku` are one."""
-    normal = "_".join(name.replace("\u00a0", " ").lstrip("#").lower().split())
-    normal = ALIASES.get(normal, normal)
-    return normal if normal in COLUMNS else None
+def _fields(header: bytes, delimiter: str) -> list[str]:
+    """The names as they stand in the file; quotes within one that is not quoted are literal."""
+    machine = Machine(header, delimiter)
+    record = machine.record(0)
+    edges = [-1, *(record.delimiters if record else []), len(header)]
+    fields = [header[low + 1 : high].decode() for low, high in pairwise(edges)]
+    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
 
 
-def _check(columns: tuple[str | None, ...], found: list[str]) -> None:
+def _normal(name: str) -> str:
+    """`#SKU`, ` Sku ` and `sku` are one name."""
+    return "_".join(name.replace("\u00a0", " ").strip().lstrip("#").lower().split())
+
+
+def _columns(normal: Sequence[str], own: Mapping[str, str]) -> tuple[str | None, ...]:
+    """The columns that the names mean. A column that an own name means is meant by no other name."""
+    chosen = {_normal(name): column for name, column in own.items()}
+    taken = {chosen[name] for name in normal if name in chosen}
+    known = (ALIASES.get(name, name) for name in normal)
+    general = (column if column in COLUMNS and column not in taken else None for column in known)
+    return tuple(chosen.get(name, column) for name, column in zip(normal, general, strict=True))
+
+
+def _check(columns: Sequence[str | None], normal: Sequence[str], found: Sequence[str]) -> None:
+    shown = ", ".join(name.strip() for name in found)[:200]
     counts = Counter(column for column in columns if column)
-    shown = ", ".join(found)[:200]
     if missing := [column for column in REQUIRED_COLUMNS if not counts[column]]:
-        raise Invalid(ErrorCode.HEADER_COLUMN_MISSING, f"missing {', '.join(missing)}; found {shown}")
-    if twice := [column for column, count in counts.items() if count > 1]:
-        raise Invalid(ErrorCode.HEADER_COLUMN_TWICE, f"twice {', '.join(twice)}; found {shown}")
+        expected = f"missing {', '.join(missing)}; found {shown}; expected {' and '.join(REQUIRED_COLUMNS)}"
+        raise Invalid(ErrorCode.HEADER_COLUMN_MISSING, expected)
+    names = Counter(name for name in normal if name and name not in ERROR_COLUMNS)
+    twice = [column for column, count in counts.items() if count > 1]
+    twice += [name for name, count in names.items() if count > 1 and name not in twice]
+    if twice:
+        expected = f"twice {', '.join(twice)[:200]}; found {shown}; expected each column once"
+        raise Invalid(ErrorCode.HEADER_COLUMN_TWICE, expected)
 
 
-def _warnings(columns: tuple[str | None, ...], found: list[str], delimiter: str) -> tuple[str, ...]:
+def _warnings(
+    columns: Sequence[str | None], normal: Sequence[str], found: Sequence[str], delimiter: str, *, from_rejects: bool
+) -> tuple[str, ...]:
     ignored = [
-        name.encode("unicode_escape").decode() if not name.isprintable() else name or "(no name)"
-        for name, column in zip(found, columns, strict=True)
-        if column is None
+        _shown(name)
+        for name, plain, column in zip(found, normal, columns, strict=True)
+        if column is None and not (from_rejects and plain in ERROR_COLUMNS)
     ]
     warnings = [f"ignored columns: {', '.join(ignored)[:200]}"] if ignored else []
     if delimiter != ",":
         warnings.append(f"fields are separated by {delimiter!r}")
     return tuple(warnings)
+
+
+def _shown(name: str) -> str:
+    name = name.strip()
+    return name.encode("unicode_escape").decode() if not name.isprintable() else name or "(no name)"

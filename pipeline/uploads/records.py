@@ -1,88 +1,106 @@
-"""Cuts the bytes of a file at record edges, and reads each piece as a frame of text columns."""
+"""Reads a block of whole records as a frame of text columns; each record keeps its line, its place and its bytes."""
 
-from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
-from polars.exceptions import PolarsError
 
-from pipeline.errors import Invalid
+from pipeline.uploads import careful
+from pipeline.uploads.cut import Block
+from pipeline.uploads.fields import FILLED, read_fields
 from pipeline.uploads.header import Header
+from pipeline.uploads.lines import Flags
+from pipeline.uploads.parser import MAX_FIELD_BYTES
+from pipeline.uploads.slices import slices
+from pipeline.uploads.structure import Structure, structure_of
 from schemas.errors import ErrorCode
-from schemas.upload_rows import COLUMNS, OVERFLOW_COLUMN
+from schemas.upload_rows import COLUMNS, OVERFLOW_COLUMN, PROBLEM_COLUMN, REQUIRED_COLUMNS
 
-MAX_RECORD_BYTES: Final = 1 << 20
-_BLANKS: Final = " \t\r\u00a0"
+LITERAL_QUOTES: Final = "rows have a quote within a field that is not quoted"
+"""A warning, to be told with the number in front."""
+
+_CODES: Final = {
+    code: number
+    for number, code in enumerate(
+        (
+            ErrorCode.TOO_FEW_FIELDS,
+            ErrorCode.FIELD_TOO_LONG,
+            ErrorCode.QUOTE_MISPLACED,
+            ErrorCode.QUOTE_NOT_CLOSED,
+            ErrorCode.RECORD_TOO_LONG,
+        ),
+        start=1,
+    )
+}
+_CTRL_Z: Final = 0x1A
 
 
-def blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Join and cut pieces into blocks of whole records, each about `size` bytes and never empty.
+@dataclass(frozen=True)
+class Records:
+    """The records of a block that are not blank.
 
-    A record ends at a newline that is not within quotes, so a cut is a newline with an even number of quotes before it.
-
-    Raises:
-        Invalid: FILE_NOT_CSV, no record edge within MAX_RECORD_BYTES: a quote is never closed, or this is no text.
+    `frame`: `line` and `byte_offset` (Int64) of the record in the file, `raw` (Binary, without the line end; up to
+    64 KB), `problem` (String, the code of what is wrong with the record itself, or null), all COLUMNS (String,
+    stripped, absent ones empty) and `overflow` (String, the first field behind the header's last column that is not
+    blank).
+    `blank_count`: records in which no field is filled in. `warnings`: how many rows each warning is about.
     """
-    buffer = bytearray()
-    for piece in pieces:
-        buffer += piece
-        while len(buffer) >= size + MAX_RECORD_BYTES:
-            cut = _last_edge(buffer, size + MAX_RECORD_BYTES)
-            yield bytes(buffer[:cut])
-            del buffer[:cut]
-    while len(buffer) > size + MAX_RECORD_BYTES:
-        cut = _last_edge(buffer, size + MAX_RECORD_BYTES)
-        yield bytes(buffer[:cut])
-        del buffer[:cut]
-    if buffer:
-        yield bytes(buffer)
+
+    frame: pl.DataFrame
+    blank_count: int
+    warnings: dict[str, int]
 
 
-def _last_edge(buffer: bytearray, end: int) -> int:
-    """The offset behind the last record that ends before `end`, at most MAX_RECORD_BYTES before it."""
-    even = buffer.count(b'"', 0, end) % 2 == 0
-    lowest = end - MAX_RECORD_BYTES
-    while (newline := buffer.rfind(b"\n", lowest, end)) >= 0:
-        even ^= buffer.count(b'"', newline, end) % 2 == 1
-        if even:
-            return newline + 1
-        end = newline
-    raise Invalid(ErrorCode.FILE_NOT_CSV, "no record ends within 1 MB: a quote is not closed, or this is not text")
+def read_records(block: Block, header: Header, *, all_careful: bool = False) -> Records:
+    """Read a block that `blocks` has cut. `all_careful`: by the machine alone, slowly, to compare with."""
+    structure = structure_of(block.data, header.delimiter, careful=all_careful)
+    fields = read_fields(structure, header, exactly=all_careful)
+    codes = _codes(structure, header)
+    filled = fields[FILLED].to_numpy() | (codes > _CODES[ErrorCode.TOO_FEW_FIELDS])
+    filled &= ~_only_ctrl_z(structure)
+    columns = [
+        pl.col(name) if name in fields.columns else pl.lit("").alias(name) for name in (*COLUMNS, OVERFLOW_COLUMN)
+    ]
+    named = {number: code.value for code, number in _CODES.items()}
+    frame = fields.select(
+        pl.lit(pl.Series(structure.lines)).alias("line") + block.start.line,
+        pl.lit(pl.Series(structure.starts)).alias("byte_offset") + block.start.offset,
+        pl.lit(pl.Series(codes)).replace_strict(named, default=None, return_dtype=pl.String).alias(PROBLEM_COLUMN),
+        *columns,
+    )
+    blank_count = int(filled.size - np.count_nonzero(filled))
+    if blank_count:
+        frame = frame.filter(pl.lit(pl.Series(filled)))
+    frame.insert_column(2, _raw(structure, filled))
+    literal = structure.literal_quotes()
+    return Records(frame, blank_count, {LITERAL_QUOTES: literal} if literal else {})
 
 
-def read_block(block: bytes, header: Header, first_row: int) -> tuple[pl.DataFrame, int]:
-    """Read whole records as text.
+def _codes(structure: Structure, header: Header) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+    """What is wrong with each record, as a number of _CODES; 0 where nothing is."""
+    codes = np.zeros(structure.starts.size, np.uint8)
+    needed = 1 + max(header.columns.index(column) for column in REQUIRED_COLUMNS)
+    codes[structure.field_count < needed] = _CODES[ErrorCode.TOO_FEW_FIELDS]
+    long = np.flatnonzero(structure.field_ends - structure.field_starts > MAX_FIELD_BYTES)
+    codes[np.searchsorted(structure.first_field, long, side="right") - 1] = _CODES[ErrorCode.FIELD_TOO_LONG]
+    for code in (ErrorCode.QUOTE_MISPLACED, ErrorCode.QUOTE_NOT_CLOSED):
+        codes[structure.broken[structure.problems == code]] = _CODES[code]
+    codes[structure.ends - structure.starts > careful.MAX_RECORD_BYTES] = _CODES[ErrorCode.RECORD_TOO_LONG]
+    return codes
 
-    Args:
-        block: records without the header line.
-        header: the file's header.
-        first_row: the number of the first data record of the block, from 1.
 
-    Returns:
-        A frame with `row` (Int32), the five columns of an upload and `overflow`, all text, absent ones empty; and how
-        many blank records were left out. Blank records are not numbered.
+def _only_ctrl_z(structure: Structure) -> Flags:
+    """Which records are what older systems end a text with, and nothing else."""
+    found = np.zeros(structure.starts.size, bool)
+    first = np.frombuffer(structure.data, np.uint8)[np.minimum(structure.starts, max(len(structure.data) - 1, 0))]
+    for record in np.flatnonzero(first == _CTRL_Z):
+        start, end = structure.starts[record], structure.ends[record]
+        found[record] = end > start and not structure.data[start:end].strip(b"\x1a \t")
+    return found
 
-    Raises:
-        Invalid: FILE_NOT_CSV: quotes are the one thing that the parser cannot get over.
-    """
-    names = [column or f"ignored_{n}" for n, column in enumerate(header.columns)] + [OVERFLOW_COLUMN]
-    first_line = header.delimiter.join(names).encode() + b"\n"
-    try:
-        frame = pl.read_csv(
-            first_line + block,
-            separator=header.delimiter,
-            infer_schema=False,
-            truncate_ragged_lines=True,
-            encoding="utf8-lossy",
-            empty_string_is_null=False,
-        )
-    except PolarsError as error:
-        place = f"row {first_row - 1}" if first_row > 1 else "the header"
-        raise Invalid(
-            ErrorCode.FILE_NOT_CSV, f"somewhere behind {place} a quote is not closed, or stands inside a field"
-        ) from error
-    text = frame.select(pl.all().fill_null("").str.strip_chars(_BLANKS))
-    data = text.filter(pl.any_horizontal(pl.all() != ""))
-    absent = [pl.lit("").alias(column) for column in COLUMNS if column not in data.columns]
-    rows = data.with_columns(*absent).with_row_index("row", offset=first_row)
-    return rows.select(pl.col("row").cast(pl.Int32), *COLUMNS, OVERFLOW_COLUMN), frame.height - data.height
+
+def _raw(structure: Structure, filled: Flags) -> pl.Series:
+    """The bytes of the records, without their line ends."""
+    starts, ends = structure.starts[filled], structure.ends[filled]
+    return slices(structure.buffer, starts, np.minimum(ends, starts + MAX_FIELD_BYTES)).alias("raw")

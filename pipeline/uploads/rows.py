@@ -1,69 +1,146 @@
-"""Validates the rows of a chunk: every error of every row at once, as columns."""
+"""Validates the rows of an upload: every error of every row at once, as columns."""
 
+from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
+import numpy as np
 import pandera.errors
+import pandera.polars as pa
 import polars as pl
 
 from schemas.errors import ErrorCode
-from schemas.identifiers import MAX_QUANTITY, UNASSIGNED
-from schemas.upload_rows import CONTROL_PATTERN, OVERFLOW_COLUMN, QUANTITY_PATTERN, UploadRow, whole_number
+from schemas.identifiers import MAX_QUANTITY
+from schemas.upload_rows import (
+    ACTIONS,
+    COLUMNS,
+    CONTROL_PATTERN,
+    OVERFLOW_COLUMN,
+    PROBLEM_COLUMN,
+    QUANTITY_PATTERN,
+    RECORD_FIELD,
+    REPLACE,
+    RULES,
+    TEXT_COLUMNS,
+    TEXT_CONTROL_PATTERN,
+    WHOLE_PATTERN,
+    row_model,
+    whole_number,
+)
 
 _SHOWN_CHARACTERS: Final = 200
-_FAILURES: Final = {"index": pl.Int64, "code": pl.String, "field": pl.String, "value": pl.String}
+_CHECKED_AT_ONCE: Final = 5_000
+"""Rows. The model holds a copy of the columns, and a case for each rule and row, of all that it is given."""
+_LARGEST: Final = 2**63 - 1
+_NAMES: Final = ("sku", "location", "to_location", "lot")
+"""What is compared with the catalogue, in NFC."""
+_FIELDS_ARE_READ: Final = (ErrorCode.TOO_FEW_FIELDS.value, ErrorCode.FIELD_TOO_LONG.value)
+"""Problems of a record that leave certain what its filled fields are."""
+_FAILURES: Final = {"index": pl.UInt32, "code": pl.String, "field": pl.String, "value": pl.String}
+_ERRORS: Final = {"index": pl.UInt32, "errors": pl.String}
 
 
 def validate_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Check rows as `read_block` gives them; all copies of a (SKU, location) must be among them.
+    """Check rows as `read_records` gives them, each for itself: copies of a row may be elsewhere in the file.
 
     Returns:
-        The rows with `sku` and `location` in NFC and control characters replaced, `target` (Int64, units, null where
-        the quantity is wrong) and `errors` (a JSON array of objects code, field, value; null where there is none).
+        The rows without `overflow` and `problem`: names in NFC, control characters replaced, `action` in lower case
+        and never empty; with `target` (Int64, units, null where the quantity is wrong), `wants_quantity` and
+        `wants_version` (Int64, null where nothing is expected or the expectation is wrong) and `errors` (a JSON array
+        of RowError; null where there is none).
     """
-    rows = rows.with_columns(pl.col("sku", "location").str.normalize("NFC"))
-    errors = _errors_by_row(pl.concat([_failures(rows), _duplicates(rows)]))
-    quantity = pl.col("quantity")
-    target = pl.when(quantity.str.contains(QUANTITY_PATTERN)).then(whole_number(quantity))
+    plain = {column for column in (*COLUMNS, OVERFLOW_COLUMN) if _is_printable_ascii(rows.get_column(column))}
+    rows = rows.with_columns(_normalised(rows, plain)).with_row_index("index")
+    # The model tells which rules a row breaks, at many times the cost of seeing that it breaks none.
+    suspects = rows.filter(pl.col(PROBLEM_COLUMN).is_not_null() | ~pl.all_horizontal(_signs_of_a_good_row(rows, plain)))
+    errors = pl.concat(
+        [
+            _errors_by_row(pl.concat([_problems(some), *_broken_rules(some)]))
+            for some in suspects.iter_slices(_CHECKED_AT_ONCE)
+        ]
+        or [pl.DataFrame(schema=_ERRORS)]
+    )
     return (
-        rows.drop(OVERFLOW_COLUMN)
-        .with_row_index("index")
+        rows.drop(OVERFLOW_COLUMN, PROBLEM_COLUMN)
         .with_columns(
-            pl.when(target <= MAX_QUANTITY).then(target).alias("target"),
-            pl.col("sku", "quantity", "action", "reason", "location").str.replace_all(CONTROL_PATTERN, "\ufffd"),
+            _number(rows.get_column("quantity"), QUANTITY_PATTERN, MAX_QUANTITY).alias("target"),
+            _number(rows.get_column("expected_quantity"), WHOLE_PATTERN, _LARGEST).alias("wants_quantity"),
+            _number(rows.get_column("expected_version"), QUANTITY_PATTERN, _LARGEST).alias("wants_version"),
+            *(_cleaned(column) for column in COLUMNS if column not in plain),
         )
         .join(errors, on="index", how="left", maintain_order="left")
         .drop("index")
     )
 
 
-def _failures(rows: pl.DataFrame) -> pl.DataFrame:
+def _is_printable_ascii(column: pl.Series) -> bool:
+    """Whether all fields are: one look at all their bytes, instead of a pattern for each of them."""
+    text = column.str.join("").cast(pl.Binary).item() if column.len() else b""
+    data = np.frombuffer(text, np.uint8)
+    return data.size == 0 or bool(data.min() >= 0x20 and data.max() < 0x7F)
+
+
+def _normalised(rows: pl.DataFrame, plain: set[str]) -> list[pl.Expr]:
+    names = [pl.col(name).str.normalize("NFC") for name in _NAMES if name not in plain]
+    if rows.get_column("action").is_in(ACTIONS).all():
+        return names
+    action = pl.col("action").str.to_lowercase()
+    return [*names, pl.when(action == "").then(pl.lit(REPLACE)).otherwise(action).alias("action")]
+
+
+def _signs_of_a_good_row(rows: pl.DataFrame, plain: set[str]) -> Iterator[pl.Expr]:
+    """What no bad row keeps all of, and few good ones do not: each rule, or for quantities less than it demands."""
+    yield pl.col("quantity").cast(pl.Int64, strict=False).is_between(0, MAX_QUANTITY).fill_null(value=False)
+    yield ~pl.col("quantity").str.starts_with("-")
+    empty = {column for column in (*COLUMNS, OVERFLOW_COLUMN) if (rows.get_column(column) == "").all()}
+    for rule in RULES:
+        for field in rule.fields:
+            needless = field in (plain if rule.about_characters else empty) and not rule.about_absence
+            if field != "quantity" and not needless:
+                yield rule.kept(field)
+
+
+def _problems(suspects: pl.DataFrame) -> pl.DataFrame:
+    """What is wrong with records themselves; the value is how the record begins."""
+    return suspects.filter(pl.col(PROBLEM_COLUMN).is_not_null()).select(
+        "index",
+        pl.col(PROBLEM_COLUMN).alias("code"),
+        pl.lit(RECORD_FIELD).alias("field"),
+        pl.col("raw").map_elements(_beginning, pl.String).alias("value"),
+    )
+
+
+def _beginning(raw: bytes) -> str:
+    return raw[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace")
+
+
+def _broken_rules(suspects: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    problem = pl.col(PROBLEM_COLUMN)
+    for rows, absence in (
+        (suspects.filter(problem.is_null()), True),
+        (suspects.filter(problem.is_in(_FIELDS_ARE_READ)), False),
+    ):
+        if not rows.is_empty():
+            yield _failures(rows, _model(absence=absence))
+
+
+@cache
+def _model(*, absence: bool) -> pa.DataFrameSchema:
+    return row_model(absence=absence)
+
+
+def _failures(rows: pl.DataFrame, model: pa.DataFrameSchema) -> pl.DataFrame:
     try:
-        UploadRow.validate(rows, lazy=True)
+        model.validate(rows.drop("index"), lazy=True)
     except pandera.errors.SchemaErrors as found:
         cases: pl.DataFrame = found.failure_cases
         return cases.select(
-            pl.col("index").cast(pl.Int64),
+            rows.get_column("index").gather(cases.get_column("index")),
             pl.col("check").cast(pl.String).alias("code"),
             pl.col("column").cast(pl.String).alias("field"),
             pl.col("failure_case").cast(pl.String).alias("value"),
         )
     return pl.DataFrame(schema=_FAILURES)
-
-
-def _duplicates(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every copy of a SKU and location. No location is the unassigned one."""
-    location = pl.when(pl.col("location") == "").then(pl.lit(UNASSIGNED)).otherwise(pl.col("location"))
-    return (
-        rows.select("sku", location.alias("location"))
-        .with_row_index("index")
-        .filter(pl.struct("sku", "location").is_duplicated() & (pl.col("sku") != ""))
-        .select(
-            pl.col("index").cast(pl.Int64),
-            pl.lit(ErrorCode.DUPLICATE_ROW.value).alias("code"),
-            pl.lit("sku").alias("field"),
-            pl.concat_str("sku", pl.lit(" in "), "location").alias("value"),
-        )
-    )
 
 
 def _errors_by_row(failures: pl.DataFrame) -> pl.DataFrame:
@@ -73,5 +150,19 @@ def _errors_by_row(failures: pl.DataFrame) -> pl.DataFrame:
         failures.select("index", pl.struct("code", "field", value).struct.json_encode().alias("error"))
         .group_by("index", maintain_order=True)
         .agg(pl.col("error").str.join(","))
-        .select(pl.col("index").cast(pl.UInt32), pl.format("[{}]", pl.col("error")).alias("errors"))
+        .select("index", pl.format("[{}]", pl.col("error")).alias("errors"))
     )
+
+
+def _number(text: pl.Series, pattern: str, highest: int) -> pl.Series:
+    """The numbers of a column as Int64, null where a field does not match the pattern or is above the limit."""
+    number = text.cast(pl.Int64, strict=False)
+    if number.null_count() or text.str.starts_with("-").any():
+        field = pl.col(text.name)
+        number = text.to_frame().select(pl.when(field.str.contains(pattern)).then(whole_number(field))).to_series()
+    return number.set(number > highest, None)
+
+
+def _cleaned(column: str) -> pl.Expr:
+    pattern = TEXT_CONTROL_PATTERN if column in TEXT_COLUMNS else CONTROL_PATTERN
+    return pl.col(column).str.replace_all(pattern, "\ufffd")

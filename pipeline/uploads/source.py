@@ -1,4 +1,4 @@
-"""Opens the file of a sync, wherever its URL says that it is, pinned to one version."""
+"""Finds the file of a sync, wherever its URL says that it is, pinned to one version."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from pipeline.errors import Invalid
 from pipeline.objects import ObjectStore
 from pipeline.web import WebLimits, open_url
 from schemas.errors import ErrorCode
+from schemas.uploads import REJECTS_PREFIX
 
 _PIECE: Final = 1 << 20
 _S3: Final = "s3://"
@@ -21,6 +22,7 @@ class SourceLimits:
     """Which files may be read.
 
     In the uploads bucket an account reads below its own name; the `source_buckets` are open to every account.
+    `web.max_bytes` is the limit for files of either kind.
     """
 
     uploads_bucket: str
@@ -29,51 +31,71 @@ class SourceLimits:
 
 
 @dataclass(frozen=True)
-class Source:
-    """An open file. `etag` names its version, `size` is in bytes; `pieces` can be read once."""
+class ObjectSource:
+    """A file in object storage, in one version; `size` is in bytes. Ranges of it can be read in any order."""
 
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None
+    size: int
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A file from the web in a temporary one, at its start. `etag` names its version, `size` is in bytes."""
+
+    file: IO[bytes]
     etag: str
     size: int
-    pieces: Iterator[bytes]
 
 
-@contextmanager
-def open_source(
-    url: str, account_id: str, etag: str | None, objects: ObjectStore, limits: SourceLimits
-) -> Iterator[Source]:
-    """Open the file that an account named, in the version `etag` where one is given.
+def locate(  # noqa: PLR0913, PLR0917 - which file, for whom, and how it is reached
+    url: str, account_id: str, etag: str | None, version_id: str | None, objects: ObjectStore, limits: SourceLimits
+) -> ObjectSource:
+    """Find the object that an account named, in the version asked for, or in the one that is there now.
 
     Raises:
-        Invalid: URL_NOT_ALLOWED, FILE_NOT_FOUND, FILE_FORBIDDEN, FILE_CHANGED, FILE_TOO_LARGE or FILE_UNREACHABLE.
+        Invalid: URL_NOT_ALLOWED, FILE_NOT_FOUND, FILE_FORBIDDEN, FILE_CHANGED or FILE_TOO_LARGE.
         TryLater: the object store is away.
     """
-    if url.startswith(_S3):
-        yield _open_object(url, account_id, etag, objects, limits)
-        return
-    with open_url(url, limits.web, chunk_size=_PIECE) as file, tempfile.TemporaryFile(prefix="onhand-fetch-") as copy:
-        # A copy, since its size decides into how many chunks it is split, and a web server need not say it.
-        digest = _copy(file.chunks, copy)
-        if etag is not None and etag not in (file.etag, digest):
-            raise Invalid(ErrorCode.FILE_CHANGED, f"expected version {etag}, found {file.etag or digest}")
-        size = copy.tell()
-        copy.seek(0)
-        yield Source(file.etag or digest, size, iter(lambda: copy.read(_PIECE), b""))
-
-
-def _open_object(url: str, account_id: str, etag: str | None, objects: ObjectStore, limits: SourceLimits) -> Source:
     bucket, _, key = url.removeprefix(_S3).partition("/")
-    own_upload = bucket == limits.uploads_bucket and key.startswith(f"{account_id}/")
-    climbs = not {".", ".."}.isdisjoint(key.split("/"))  # some stores take such a key for a path
-    if climbs or not (own_upload or bucket in limits.source_buckets):
+    if not _may_read(account_id, bucket, key, limits):
         raise Invalid(
             ErrorCode.URL_NOT_ALLOWED,
             f"{account_id} may read {_S3}{limits.uploads_bucket}/{account_id}/… and the buckets of "
             f"ONHAND_S3_SOURCE_BUCKETS, found {url}",
         )
-    info = objects.head(bucket, key, etag)
+    info = objects.head(bucket, key, etag, version_id)
     if info.size > limits.web.max_bytes:
-        raise Invalid(ErrorCode.FILE_TOO_LARGE, f"{info.size} bytes, the limit is {limits.web.max_bytes}")
-    return Source(info.etag, info.size, objects.stream(bucket, key, etag=info.etag, chunk_size=_PIECE))
+        raise Invalid(ErrorCode.FILE_TOO_LARGE, f"{info.size:,} bytes, the limit is {limits.web.max_bytes:,}")
+    return ObjectSource(bucket, key, info.etag, version_id or info.version_id, info.size)
+
+
+@contextmanager
+def fetch(url: str, etag: str | None, limits: SourceLimits) -> Iterator[FetchedFile]:
+    """Fetch the file at an https URL; it is there until the block ends.
+
+    A server that names no ETag gets one made of all bytes, so that such a file can be pinned, too.
+
+    Raises:
+        Invalid: URL_NOT_ALLOWED, FILE_NOT_FOUND, FILE_FORBIDDEN, FILE_CHANGED, FILE_TOO_LARGE or FILE_UNREACHABLE.
+    """
+    with tempfile.TemporaryFile(prefix="onhand-fetch-") as copy:
+        with open_url(url, limits.web, chunk_size=_PIECE) as file:
+            digest = _copy(file.chunks, copy)
+        if etag is not None and etag not in (file.etag, digest):
+            raise Invalid(ErrorCode.FILE_CHANGED, f"expected version {etag}, found {file.etag or digest}")
+        size = copy.tell()
+        copy.seek(0)
+        yield FetchedFile(copy, file.etag or digest, size)
+
+
+def _may_read(account_id: str, bucket: str, key: str, limits: SourceLimits) -> bool:
+    if not {".", ".."}.isdisjoint(key.split("/")):  # some stores take such a key for a path
+        return False
+    own = key.startswith(f"{account_id}/") and not key.startswith(REJECTS_PREFIX)  # there all accounts' rows are
+    return bucket in limits.source_buckets or (bucket == limits.uploads_bucket and own)
 
 
 def _copy(chunks: Iterator[bytes], file: IO[bytes]) -> str:

@@ -20,6 +20,7 @@ from schemas.identifiers import (
 )
 from schemas.reasons import BUILT_IN
 from schemas.states import Slotting
+from schemas.uploads import ColumnName, UploadColumn
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -32,12 +33,17 @@ class Scope(StrEnum):
 
 
 class UpsertAccount(Command):
-    """Give an account its name. An account that has none exists as soon as it has a warehouse or a product."""
+    """Give an account its name. An account that has none exists as soon as it has a warehouse or a product.
+
+    `upload_columns` says what the account's CSV files call the columns, as in {"Artikelnummer": "sku"}. None leaves
+    that as it is, an empty one removes it.
+    """
 
     TYPE = "account.upsert"
 
     customer_account_id: None = None
     name: Text
+    upload_columns: Annotated[dict[ColumnName, UploadColumn], Field(max_length=50)] | None = None
 
 
 class LinkAccount(Command):
@@ -68,6 +74,7 @@ class UnlinkAccount(Command):
     provider_account_id: AccountIdField
 
 
+Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 LayoutName = Annotated[str, StringConstraints(max_length=100, pattern=r"^([A-Za-z0-9_]+( - [A-Za-z0-9_]+)*)?$")]
 
 
@@ -77,6 +84,9 @@ class UpsertWarehouse(Command):
     What is not given stays as it is; a new warehouse is dynamic, allows no negative stock and has no layout.
     `allow_negative` lets what is available fall below zero. `location_layout` names the parts of a location name, as in
     `area - unit - shelf - bin`; names of new locations must then have as many parts. An empty one removes it.
+    `max_zeroed_percent` and `max_missing_percent` are the warehouse's own wipe guard: a CSV sync is held for approval
+    that would empty more than this share of its levels with stock, or leaves out more than this share of its SKUs with
+    stock. 100 holds none.
     """
 
     TYPE = "warehouse.upsert"
@@ -86,6 +96,8 @@ class UpsertWarehouse(Command):
     slotting: Slotting | None = None
     allow_negative: bool | None = None
     location_layout: LayoutName | None = None
+    max_zeroed_percent: Percent | None = None
+    max_missing_percent: Percent | None = None
 
 
 class ProductVendor(Contract):

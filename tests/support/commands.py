@@ -12,6 +12,7 @@ from schemas.jobs import SNAPSHOT_REQUESTS, SYNC_REQUESTS
 
 MISSING_BUCKET_URL: Final = "s3://uploads/acme/w1/there-is-no-such-file.csv"
 _JOB: Final = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
+_OTHER_JOB: Final = "7d444841-9dc0-11d1-b245-5ffdce74fad2"
 
 _VALUES: Final[Mapping[str, Any]] = {
     "account_id": "acme", "actor": "clerk", "allocated": True, "allow_negative": False, "available": 3,
@@ -28,6 +29,11 @@ _VALUES: Final[Mapping[str, Any]] = {
     "updated_from": "2026-01-01T00:00:00Z",
     "url": MISSING_BUCKET_URL, "user_id": "clerk", "vendor_id": "v1", "vendor_sku": "V-1", "warehouse_id": "w1",
     "warehouse_ids": ["w1", "w2"], "whole_warehouse": False, "zone": "north",
+    "announced": False, "as_of": "2026-01-01T00:00:00Z", "columns": {"Menge": "quantity"}, "dry_run": False,
+    "dry_run_id": _OTHER_JOB,
+    "duplicates": "last", "encoding": "cp1252", "force": True, "max_errors": 3, "max_missing_percent": 90,
+    "max_zeroed_percent": 60, "on_error": "stop_after_errors", "reverted_id": _OTHER_JOB,
+    "upload_columns": {"Menge": "quantity"}, "version_id": "v1",
 }  # fmt: skip
 """A good value for each field; a field that is new in a contract is missed here."""
 

@@ -1,10 +1,10 @@
-"""Accounts: their names, and which provider may act for which customer."""
+"""Accounts: their names, what their files call the columns, and which provider may act for which customer."""
 
 from collections.abc import Sequence
 
 import psycopg
 
-from pipeline.commands.catalogue.kinds import of_kind
+from pipeline.commands.catalogue.kinds import both, of_kind
 from pipeline.commands.received import ReceivedCommand
 from pipeline.store import accounts as store
 from pipeline.store.accounts import LinkKey
@@ -13,10 +13,13 @@ from schemas.commands.catalogue import LinkAccount, Scope, UnlinkAccount, Upsert
 
 
 def upsert_accounts(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> list[Outcome]:
-    """Give accounts their names; the last one stands."""
+    """Give accounts their names and the names of their columns; what was said last stands."""
     orders = of_kind(received, UpsertAccount)
     if orders:
-        store.upsert_accounts(connection, {command.account_id: command.name for _, command in orders})
+        said: dict[str, UpsertAccount] = {}
+        for _, command in orders:
+            said[command.account_id] = both(said.get(command.account_id), command)
+        store.upsert_accounts(connection, said)
     return [delivery.applied() for delivery, _ in orders]
 
 

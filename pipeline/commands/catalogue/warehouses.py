@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from pipeline.commands.catalogue.kinds import of_kind
+from pipeline.commands.catalogue.kinds import both, of_kind
 from pipeline.commands.catalogue.locations import LocationCommand
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
@@ -41,16 +41,8 @@ def upsert_warehouses(connection: psycopg.Connection, received: Sequence[Receive
         elif command.allow_negative is False and key in negative:
             outcomes.append(delivery.rejected(Invalid(ErrorCode.NEGATIVE_STOCK_EXISTS, command.warehouse_id)))
         else:
-            accepted[key] = _both(accepted.get(key), command)
+            accepted[key] = both(accepted.get(key), command)
             outcomes.append(delivery.applied())
     if accepted:
         store.change_warehouses(connection, accepted)
     return outcomes
-
-
-def _both(earlier: UpsertWarehouse | None, later: UpsertWarehouse) -> UpsertWarehouse:
-    """What two commands say together: what the later one does not say, the earlier one does."""
-    if earlier is None:
-        return later
-    said = {name: value for name, value in later if value is not None}
-    return earlier.model_copy(update=said)

@@ -2,8 +2,9 @@
 -- of those. `account_id` NULL means every account. What the log has dropped counts as its folds say.
 
 -- name: stand_still
--- Keeps the log from being shortened: to be called before anything is read, so that it has the months of that instant.
-LOCK TABLE change_log IN ACCESS SHARE MODE
+-- Keeps the log and the rows of syncs from being shortened: to be called before anything is read, so that they have the
+-- months of that instant.
+LOCK TABLE change_log, sync_items IN ACCESS SHARE MODE
 
 -- name: ledger_sums
 -- 1. For every level and state, what was dropped and the sum of the change log's deltas are the quantity.
@@ -142,16 +143,38 @@ WITH kept AS (
 )
 SELECT (SELECT count(*) FROM results), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
 
+-- name: sync_counts
+-- 4. The counts of a sync that has not ended are never more than what it has of rows, chunks and ranges.
+WITH checked AS (
+    SELECT *, success_count + error_count + skipped_count + aborted_count AS finished_count
+    FROM sync_jobs
+    WHERE finished_at IS NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+), broken AS (
+    SELECT format('%%s sync %%s, %%s: %%s of %%s rows, %%s of %%s chunks and %%s of %%s ranges are done', account_id,
+                  sync_id, status, finished_count, total_count, chunks_done, chunk_count, ranges_done, range_count)
+           AS example
+    FROM checked
+    WHERE finished_count > total_count OR chunks_done > chunk_count OR ranges_done > range_count
+)
+SELECT (SELECT count(*) FROM checked), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
 -- name: sync_rows
--- 4. Every data row of a sync that has ended has one status, rows are 1..total without a gap, and the counts by status
--- are the job's.
-WITH ended AS (
+-- 4. Every data row of a sync that has ended has one status, in the month of the sync; rows are 1..total without a gap, and
+-- the counts by status are the job's. There are no rows without a job. A sync whose month was dropped is not compared.
+WITH jobs AS (
     SELECT * FROM sync_jobs
-    WHERE finished_at IS NOT NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+), ended AS (
+    SELECT * FROM jobs
+    WHERE finished_at IS NOT NULL AND (
+        to_regclass('sync_items' || to_char(items_month, '"_"YYYY_MM')) IS NOT NULL
+        OR items_month::timestamp AT TIME ZONE 'UTC' >= coalesce(
+            (SELECT since FROM retention WHERE what = 'sync_items'), '-infinity'))
 ), items AS (
     SELECT account_id, sync_id, count(*) AS total, min(row) AS first, max(row) AS last,
            count(*) FILTER (WHERE status = 'success') AS success, count(*) FILTER (WHERE status = 'error') AS error,
-           count(*) FILTER (WHERE status = 'aborted') AS aborted
+           count(*) FILTER (WHERE status = 'skipped') AS skipped, count(*) FILTER (WHERE status = 'aborted') AS aborted,
+           min(month) AS first_month, max(month) AS last_month
     FROM sync_items
     WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
     GROUP BY account_id, sync_id
@@ -159,37 +182,58 @@ WITH ended AS (
     SELECT format('%%s sync %%s: %%s of %%s rows have a status', account_id, sync_id, coalesce(i.total, 0), j.total_count)
            AS example
     FROM ended AS j LEFT JOIN items AS i USING (account_id, sync_id)
-    WHERE (coalesce(i.total, 0), coalesce(i.success, 0), coalesce(i.error, 0), coalesce(i.aborted, 0))
-          <> (j.total_count, j.success_count, j.error_count, j.aborted_count)
+    WHERE (coalesce(i.total, 0), coalesce(i.success, 0), coalesce(i.error, 0), coalesce(i.skipped, 0),
+           coalesce(i.aborted, 0))
+          <> (j.total_count, j.success_count, j.error_count, j.skipped_count, j.aborted_count)
        OR i.first <> 1 OR i.last <> i.total
+    UNION ALL
+    SELECT format('%%s sync %%s: %%s rows are of %%s to %%s, the sync is of %%s', account_id, sync_id, i.total,
+                  to_char(i.first_month, 'YYYY-MM'), to_char(i.last_month, 'YYYY-MM'),
+                  coalesce(to_char(j.items_month, 'YYYY-MM'), 'no month'))
+    FROM items AS i LEFT JOIN jobs AS j USING (account_id, sync_id)
+    WHERE j.items_month IS NULL OR i.first_month <> j.items_month OR i.last_month <> j.items_month
 )
 SELECT (SELECT coalesce(sum(total_count), 0)::bigint FROM ended), (SELECT count(*) FROM broken),
        ARRAY(SELECT example FROM broken LIMIT 5)
 
 -- name: sync_changes
--- 4. Every change that a sync made belongs to a row of status success, and every changed row to one change, as far as the
--- log still has them.
-WITH folded AS (
-    SELECT account_id, level_id, max(last_version) AS last
+-- 4. Every change that a sync made belongs to a row of status success, and every version that a row names to one change, as
+-- far as the log and the rows are kept. A row is its sender's, the change is in the account of whose stock it is. A move
+-- has two levels; a row that another one took along, and one that found what it wanted, has none. A dry run changes nothing.
+WITH jobs AS (
+    SELECT account_id, sync_id, dry_run,
+           to_regclass('sync_items' || to_char(items_month, '"_"YYYY_MM')) IS NULL
+           AND items_month::timestamp AT TIME ZONE 'UTC' < coalesce(
+               (SELECT since FROM retention WHERE what = 'sync_items'), '-infinity') AS dropped
+    FROM sync_jobs
+), folded AS (
+    SELECT level_id, max(last_version) AS last
     FROM change_log_folds
-    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
-    GROUP BY account_id, level_id
+    GROUP BY level_id
 ), logged AS (
-    SELECT account_id, sync_id, sync_row AS row, count(*) AS changes, max(version) AS version
-    FROM change_log
-    WHERE sync_id IS NOT NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
-    GROUP BY account_id, sync_id, sync_row
+    SELECT coalesce(c.provider_account_id, c.account_id) AS sender, c.sync_id, c.sync_row AS row, c.level_id,
+           count(*) AS changes, max(c.version) AS version
+    FROM change_log AS c
+    LEFT JOIN jobs AS j ON j.account_id = coalesce(c.provider_account_id, c.account_id) AND j.sync_id = c.sync_id
+    WHERE c.sync_id IS NOT NULL AND j.dropped IS NOT TRUE
+      AND (%(account_id)s::text IS NULL OR c.account_id = %(account_id)s OR c.provider_account_id = %(account_id)s)
+    GROUP BY sender, c.sync_id, c.sync_row, c.level_id
 ), stated AS (
-    SELECT account_id, sync_id, row, version
-    FROM sync_items
-    LEFT JOIN folded USING (account_id, level_id)
-    WHERE status = 'success' AND version > coalesce(folded.last, 0)
-      AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+    SELECT i.account_id AS sender, i.sync_id, i.row, leg.level_id, leg.version, i.status
+    FROM sync_items AS i
+    JOIN jobs AS j USING (account_id, sync_id)
+    CROSS JOIN LATERAL (VALUES (i.level_id, i.version), (i.to_level_id, i.to_version)) AS leg (level_id, version)
+    LEFT JOIN folded AS f ON f.level_id = leg.level_id
+    WHERE NOT j.dry_run AND (i.version IS NOT NULL OR i.to_version IS NOT NULL)
+      AND leg.version > coalesce(f.last, 0)
+      AND (%(account_id)s::text IS NULL OR i.account_id = %(account_id)s
+           OR leg.level_id IN (SELECT level_id FROM levels WHERE account_id = %(account_id)s))
 ), broken AS (
-    SELECT format('%%s sync %%s row %%s: the row says version %%s, the log %%s in %%s changes', account_id, sync_id, row,
-                  s.version, l.version, coalesce(l.changes, 0)) AS example
-    FROM logged AS l FULL JOIN stated AS s USING (account_id, sync_id, row)
-    WHERE s.version IS DISTINCT FROM l.version OR l.changes <> 1
+    SELECT format('%%s sync %%s row %%s, level %%s: the row (%%s) says version %%s, the log %%s in %%s changes', sender,
+                  sync_id, row, level_id, coalesce(s.status, 'none'), s.version, l.version, coalesce(l.changes, 0))
+           AS example
+    FROM logged AS l FULL JOIN stated AS s USING (sender, sync_id, row, level_id)
+    WHERE s.version IS DISTINCT FROM l.version OR l.changes <> 1 OR s.status <> 'success'
 )
 SELECT (SELECT count(*) FROM logged), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
 

@@ -1,6 +1,7 @@
 -- name: warehouses
 -- Some warehouses of any accounts.
-SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_layout
+SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_layout, w.max_zeroed_percent,
+       w.max_missing_percent
 FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
 JOIN warehouses AS w USING (account_id, warehouse_id)
 
@@ -16,7 +17,8 @@ ON CONFLICT (account_id, warehouse_id) DO NOTHING
 
 -- name: hold_warehouses
 -- Holds some warehouses against others who change them or their locations, in key order. Foreign keys do not wait for it.
-SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_layout
+SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_layout, w.max_zeroed_percent,
+       w.max_missing_percent
 FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
 JOIN warehouses AS w USING (account_id, warehouse_id)
 ORDER BY w.account_id, w.warehouse_id
@@ -34,10 +36,13 @@ WHERE EXISTS (
 -- Changes warehouses that the transaction holds; what is NULL stays, an empty layout goes.
 UPDATE warehouses AS w
 SET name = new.name, allow_negative = coalesce(new.allow_negative, w.allow_negative),
-    location_layout = nullif(coalesce(new.location_layout, w.location_layout), ''), updated_at = now()
+    location_layout = nullif(coalesce(new.location_layout, w.location_layout), ''),
+    max_zeroed_percent = coalesce(new.max_zeroed_percent, w.max_zeroed_percent),
+    max_missing_percent = coalesce(new.max_missing_percent, w.max_missing_percent), updated_at = now()
 FROM unnest(
     %(account_ids)s::text[], %(warehouse_ids)s::text[], %(names)s::text[], %(allow_negatives)s::boolean[],
-    %(location_layouts)s::text[]) AS new (account_id, warehouse_id, name, allow_negative, location_layout)
+    %(location_layouts)s::text[], %(max_zeroed_percents)s::integer[], %(max_missing_percents)s::integer[])
+    AS new (account_id, warehouse_id, name, allow_negative, location_layout, max_zeroed_percent, max_missing_percent)
 WHERE w.account_id = new.account_id AND w.warehouse_id = new.warehouse_id
 
 -- name: insert_unassigned_locations

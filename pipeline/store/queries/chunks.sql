@@ -1,160 +1,263 @@
+-- The rows of a chunk on their way through five temporary tables of the connection, each empty when a transaction begins.
+-- `resolved` has what was found out about each row. A row is good as long as it has no errors; one with merged_into is
+-- good and has its quantity in another row.
+
 -- name: create_stage
--- The tables of this connection through which a chunk goes; each is empty at the start of a transaction.
+-- `stage`: the validated rows. `owners`: whose stock the rows are about, by what they have in customer_account_id.
+-- `copies`: rows that another row names the same thing as. `changed`: what became of the levels; `fault` is what a level
+-- has against its row (see sync_fault), the to_ columns are of the other end of a move.
 CREATE TEMPORARY TABLE IF NOT EXISTS stage (
-    row integer, sku text COLLATE "C", quantity text, action text, reason text, location text COLLATE "C",
-    target bigint, errors jsonb
+    row integer, line bigint, byte_offset bigint, sku text COLLATE "C", quantity text, action text COLLATE "C",
+    reason text DEFAULT '', location text COLLATE "C" DEFAULT '', to_location text COLLATE "C" DEFAULT '',
+    lot text COLLATE "C" DEFAULT '', note text DEFAULT '', expected_quantity text DEFAULT '',
+    expected_version text DEFAULT '', customer_account_id text COLLATE "C" DEFAULT '', target bigint,
+    wants_quantity bigint, wants_version bigint, errors jsonb
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS owners (
+    customer text COLLATE "C", account_id text COLLATE "C", allowed boolean, warehouse_id text COLLATE "C",
+    static boolean, allow_negative boolean
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS resolved (
-    row integer, sku text COLLATE "C", quantity text, action text, reason text, location text, target bigint,
-    errors jsonb, location_id text COLLATE "C", level_id bigint
+    row integer, account_id text COLLATE "C", location_id text COLLATE "C", to_location_id text COLLATE "C",
+    level_id bigint, to_level_id bigint, action text COLLATE "C", quantity bigint, wants_quantity bigint,
+    wants_version bigint, allow_negative boolean, in_order boolean DEFAULT false, merged_into integer, status text,
+    errors jsonb
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS copies (
+    row integer, last_row integer, last_is_good boolean, alike boolean, action text, total numeric,
+    wants_quantity bigint, wants_version bigint, named text
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS changed (
-    row integer, reason text, level_id bigint, version bigint, delta bigint, after bigint
-) ON COMMIT DELETE ROWS;
+    row integer, account_id text COLLATE "C", level_id bigint, version bigint, delta bigint, after bigint,
+    to_level_id bigint, to_version bigint, to_after bigint, fault text, value text
+) ON COMMIT DELETE ROWS
 
 -- name: copy_stage
--- The validated rows of a chunk.
-COPY stage (row, sku, quantity, action, reason, location, target, errors) FROM STDIN (FORMAT csv)
+-- Validated rows. Columns that are empty throughout are left out.
+COPY stage ({columns}) FROM STDIN (FORMAT csv)
+
+-- name: survey
+-- What the rows are about: for each customer named (or none), how many rows, moves and lots.
+SELECT customer_account_id, count(*), count(*) FILTER (WHERE action = 'move'), count(*) FILTER (WHERE lot <> '')
+FROM stage
+GROUP BY customer_account_id
+
+-- name: analyze_stage
+-- Tells the planner how large this is.
+ANALYZE stage
+
+-- name: analyze_resolved
+-- Tells the planner how large this is.
+ANALYZE resolved
+
+-- name: insert_owners
+-- Whose stock the rows are about, with the warehouse of that owner if there is one.
+INSERT INTO owners
+SELECT asked.customer, asked.account_id, asked.allowed, w.warehouse_id, w.slotting = 'static', w.allow_negative
+FROM unnest(%(customers)s::text[], %(owner_ids)s::text[], %(allowed)s::boolean[])
+    AS asked (customer, account_id, allowed)
+LEFT JOIN warehouses AS w
+    ON w.account_id = asked.account_id AND w.warehouse_id = %(warehouse_id)s AND asked.allowed
 
 -- name: resolve
--- Finds each row's product, location and level, and adds what the catalogue has against the row to its errors.
+-- Finds each row's product, location and level, and adds what the catalogue has against the row to its errors. Of a
+-- record that is wrong itself the fields are not certain, so nothing is said of them.
 -- OFFSET 0 makes each look-up a step of its own, by the whole key: planned together with the others it can become a scan
 -- of the account's rows for every row, where the statistics of a table that is just being filled call it small.
 INSERT INTO resolved
+    (row, account_id, location_id, level_id, action, quantity, wants_quantity, wants_version, allow_negative, errors)
 SELECT
-    s.row, s.sku, s.quantity, s.action, s.reason, s.location, s.target,
-    CASE WHEN fault.sku IS NULL AND fault.location IS NULL THEN s.errors ELSE
+    s.row, o.account_id, place.location_id, CASE WHEN o.allowed THEN l.level_id END, s.action, s.target,
+    s.wants_quantity, s.wants_version, o.allow_negative,
+    CASE WHEN fault.owner IS NULL AND fault.sku IS NULL AND fault.location IS NULL AND fault.lot IS NULL THEN s.errors
+    ELSE
         coalesce(s.errors, '[]'::jsonb)
-        || CASE WHEN fault.sku IS NULL THEN '[]'::jsonb
-           ELSE jsonb_build_array(jsonb_build_object('code', fault.sku, 'field', 'sku', 'value', left(s.sku, 200))) END
-        || CASE WHEN fault.location IS NULL THEN '[]'::jsonb
-           ELSE jsonb_build_array(
-               jsonb_build_object('code', fault.location, 'field', 'location', 'value', left(s.location, 200))) END
-    END,
-    place.location_id, l.level_id
+        || row_error(fault.owner, 'customer_account_id', CASE WHEN o.allowed THEN %(warehouse_id)s ELSE o.account_id END)
+        || row_error(fault.sku, 'sku', s.sku, CASE WHEN p.sku IS NULL AND fault.sku IS NOT NULL THEN (
+            SELECT min(near.sku) FROM (
+                SELECT sku FROM products
+                WHERE account_id = o.account_id AND lower(normalize(sku, NFKC) COLLATE pg_c_utf8)
+                    = lower(normalize(s.sku, NFKC) COLLATE pg_c_utf8)
+                OFFSET 0) AS near) END)
+        || row_error(fault.location, 'location', s.location)
+        || row_error(fault.lot, 'lot', s.lot)
+    END
 FROM stage AS s
-JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
+JOIN owners AS o ON o.customer = s.customer_account_id
 LEFT JOIN LATERAL (
-    SELECT sku, warehouse_ids, lot_tracked FROM products WHERE account_id = w.account_id AND sku = s.sku OFFSET 0
+    SELECT sku, warehouse_ids, lot_tracked FROM products WHERE account_id = o.account_id AND sku = s.sku OFFSET 0
 ) AS p ON true
 LEFT JOIN LATERAL (
     SELECT location_id FROM locations
-    WHERE account_id = w.account_id AND warehouse_id = w.warehouse_id AND name = s.location OFFSET 0
+    WHERE account_id = o.account_id AND warehouse_id = o.warehouse_id AND name = s.location OFFSET 0
 ) AS loc ON true
 CROSS JOIN LATERAL (
     SELECT CASE WHEN s.location = '' THEN %(unassigned)s ELSE loc.location_id END AS location_id
 ) AS place
 LEFT JOIN LATERAL (
     SELECT level_id FROM levels
-    WHERE account_id = w.account_id AND warehouse_id = w.warehouse_id AND sku = s.sku
-      AND location_id = place.location_id AND lot_id = '' OFFSET 0
+    WHERE account_id = o.account_id AND warehouse_id = o.warehouse_id AND sku = s.sku
+      AND location_id = place.location_id AND lot_id = s.lot OFFSET 0
 ) AS l ON true
+CROSS JOIN LATERAL (
+    SELECT s.errors IS NULL OR NOT s.errors @> '[{"field": "record"}]' AS certain
+) AS record
 CROSS JOIN LATERAL (
     SELECT
         CASE
-            WHEN s.sku = '' THEN NULL
-            WHEN p.sku IS NULL THEN 'UNKNOWN_SKU'
-            WHEN NOT coalesce(w.warehouse_id = ANY(p.warehouse_ids), true) THEN 'SKU_NOT_IN_WAREHOUSE'
-            WHEN p.lot_tracked THEN 'LOT_REQUIRED'
+            WHEN NOT record.certain THEN NULL
+            WHEN NOT o.allowed THEN 'FORBIDDEN_ACCOUNT'
+            WHEN o.warehouse_id IS NULL THEN 'UNKNOWN_WAREHOUSE'
+        END AS owner,
+        CASE
+            WHEN NOT (o.allowed AND record.certain) OR s.sku = '' THEN NULL
+            WHEN p.sku IS NULL THEN
+                CASE WHEN s.sku ~ '^[0-9]([.,][0-9]+)?[eE][+-][0-9]+$' THEN 'SKU_SCIENTIFIC' ELSE 'UNKNOWN_SKU' END
+            WHEN NOT coalesce(o.warehouse_id = ANY(p.warehouse_ids), true) THEN 'SKU_NOT_IN_WAREHOUSE'
         END AS sku,
         CASE
-            WHEN s.location = '' OR loc.location_id = %(unassigned)s THEN NULL
-            WHEN w.slotting = 'static' THEN 'LOCATION_NOT_ALLOWED'
+            WHEN s.location = '' OR loc.location_id = %(unassigned)s OR NOT record.certain OR o.warehouse_id IS NULL
+                THEN NULL
+            WHEN o.static THEN 'LOCATION_NOT_ALLOWED'
             WHEN loc.location_id IS NULL THEN 'UNKNOWN_LOCATION'
-        END AS location
+        END AS location,
+        CASE
+            WHEN (p.lot_tracked IS TRUE) = (s.lot <> '') OR p.sku IS NULL OR NOT (o.allowed AND record.certain) THEN NULL
+            WHEN p.lot_tracked THEN 'LOT_REQUIRED'
+            ELSE 'LOT_NOT_ALLOWED'
+        END AS lot
 ) AS fault
 
--- name: create_levels
--- Creates the levels that the good rows lack, empty, in key order as every writer does.
-INSERT INTO levels (account_id, warehouse_id, sku, location_id, lot_id)
-SELECT %(account_id)s, %(warehouse_id)s, sku, location_id, ''
-FROM resolved
-WHERE errors IS NULL AND level_id IS NULL
-ORDER BY sku, location_id
-ON CONFLICT DO NOTHING
-
--- name: find_created_levels
--- Completes the rows whose level this transaction, or another one just now, has created.
-UPDATE resolved SET level_id = (
-    SELECT l.level_id FROM levels AS l
-    WHERE l.account_id = %(account_id)s AND l.warehouse_id = %(warehouse_id)s AND l.sku = resolved.sku
-      AND l.location_id = resolved.location_id AND l.lot_id = '')
-WHERE errors IS NULL AND level_id IS NULL
-
--- name: prefer_nested_loops
--- The next update locks the levels in the order of level_id, as every writer does, so that no two wait for each other. The
--- rows come sorted, and only a nested loop keeps that order.
-SET LOCAL enable_seqscan = off;
-SET LOCAL enable_hashjoin = off;
-SET LOCAL enable_mergejoin = off;
-
--- name: allow_all_joins
--- The rest of the transaction may join as it likes.
-SET LOCAL enable_seqscan = on;
-SET LOCAL enable_hashjoin = on;
-SET LOCAL enable_mergejoin = on;
-
--- name: update_levels
--- Brings each level that holds another quantity to the counted one, the difference on available. Where that would leave
--- available below zero, the level is only touched, with a delta of 0: the row is then an INSUFFICIENT_STOCK.
--- The account comes from the CTE, not as a constant, so that the whole key finds a level and not the account alone.
-WITH target AS MATERIALIZED (
-    SELECT w.account_id, r.row, r.reason, r.target, r.level_id, w.allow_negative
-    FROM resolved AS r
-    JOIN warehouses AS w ON w.account_id = %(account_id)s AND w.warehouse_id = %(warehouse_id)s
-    WHERE r.errors IS NULL
-    ORDER BY r.level_id
-), updated AS (
-    UPDATE levels AS l
-    SET available = CASE
-            WHEN target.allow_negative OR target.target > l.on_hand OR l.available + target.target >= l.on_hand
-            THEN l.available + target.target - l.on_hand ELSE l.available END,
-        version = CASE
-            WHEN target.allow_negative OR target.target > l.on_hand OR l.available + target.target >= l.on_hand
-            THEN l.version + 1 ELSE l.version END,
-        updated_at = now()
-    FROM target
-    WHERE l.account_id = target.account_id AND l.level_id = target.level_id AND l.on_hand <> target.target
-    RETURNING target.row, target.reason, new.level_id, new.version, new.available - old.available AS delta,
-              new.available AS after
+-- name: find_unknown_lots
+-- Adds UNKNOWN_LOT to the rows that name a lot that their product does not have.
+WITH unknown AS (
+    SELECT s.row, s.lot
+    FROM stage AS s
+    JOIN owners AS o ON o.customer = s.customer_account_id
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM products WHERE account_id = o.account_id AND sku = s.sku AND lot_tracked OFFSET 0
+    ) AS p
+    LEFT JOIN LATERAL (
+        SELECT lot_id FROM lots WHERE account_id = o.account_id AND sku = s.sku AND lot_id = s.lot OFFSET 0
+    ) AS found ON true
+    WHERE s.lot <> '' AND o.allowed AND found.lot_id IS NULL
+      AND (s.errors IS NULL OR NOT s.errors @> '[{"field": "record"}]')
 )
-INSERT INTO changed SELECT * FROM updated
+UPDATE resolved SET errors = coalesce(errors, '[]'::jsonb) || row_error('UNKNOWN_LOT', 'lot', unknown.lot)
+FROM unknown
+WHERE unknown.row = resolved.row
 
--- name: append_ledger
--- The ledger lines of the chunk.
-INSERT INTO change_log
-    (account_id, level_id, version, state, delta, after, batch_id, recorded_at, reason, actor, sync_id, sync_row)
-SELECT %(account_id)s, level_id, version, 'available', delta, after, %(batch_id)s, %(recorded_at)s, nullif(reason, ''),
-       %(actor)s, %(sync_id)s, row
-FROM changed
-WHERE delta <> 0
+-- name: resolve_moves
+-- Finds where moves end, and adds what the catalogue has against it.
+WITH moves AS (
+    SELECT s.row, s.to_location, loc.location_id, l.level_id, CASE
+        WHEN loc.location_id = %(unassigned)s THEN NULL
+        WHEN o.static THEN 'LOCATION_NOT_ALLOWED'
+        WHEN loc.location_id IS NULL THEN 'UNKNOWN_LOCATION'
+    END AS fault
+    FROM stage AS s
+    JOIN owners AS o ON o.customer = s.customer_account_id
+    LEFT JOIN LATERAL (
+        SELECT location_id FROM locations
+        WHERE account_id = o.account_id AND warehouse_id = o.warehouse_id AND name = s.to_location OFFSET 0
+    ) AS loc ON true
+    LEFT JOIN LATERAL (
+        SELECT level_id FROM levels
+        WHERE account_id = o.account_id AND warehouse_id = o.warehouse_id AND sku = s.sku
+          AND location_id = loc.location_id AND lot_id = s.lot OFFSET 0
+    ) AS l ON true
+    WHERE s.action = 'move' AND s.to_location <> '' AND o.warehouse_id IS NOT NULL
+      AND (s.errors IS NULL OR NOT s.errors @> '[{"field": "record"}]')
+)
+UPDATE resolved
+SET to_location_id = moves.location_id,
+    to_level_id = moves.level_id,
+    errors = CASE WHEN moves.fault IS NULL THEN errors
+        ELSE coalesce(errors, '[]'::jsonb) || row_error(moves.fault, 'to_location', moves.to_location) END
+FROM moves
+WHERE moves.row = resolved.row
+
+-- name: insert_diffs
+-- What a dry run would have changed.
+INSERT INTO sync_diffs
+    (account_id, sync_id, month, row, leg, owner_account_id, warehouse_id, sku, location_id, lot_id, before, after)
+SELECT %(account_id)s, %(sync_id)s, %(month)s, c.row, leg.number, c.account_id, %(warehouse_id)s, s.sku, leg.location_id,
+       s.lot, leg.after - leg.delta, leg.after
+FROM changed AS c
+JOIN stage AS s USING (row)
+JOIN resolved AS r USING (row)
+CROSS JOIN LATERAL (VALUES
+    (1, r.location_id, c.version, c.delta, c.after), (2, r.to_location_id, c.to_version, -c.delta, c.to_after)
+) AS leg (number, location_id, version, delta, after)
+WHERE leg.version IS NOT NULL
+
+-- name: note_faults
+-- Adds what levels had against rows to the rows' errors; how many rows that were. Rows of a revert about a level that has
+-- changed since are left out.
+UPDATE resolved
+SET errors = CASE fault
+        WHEN 'expected_version' THEN row_error(
+            'STALE_QUANTITY', fault, coalesce(nullif(s.expected_version, ''), resolved.wants_version::text))
+        WHEN 'expected_quantity' THEN row_error(
+            'STALE_QUANTITY', fault, coalesce(nullif(s.expected_quantity, ''), resolved.wants_quantity::text))
+        WHEN 'LEVEL_CHANGED_SINCE' THEN row_error(fault, 'quantity', c.value)
+        ELSE row_error(fault, 'quantity', s.quantity)
+    END,
+    status = CASE WHEN %(skip_changed)s AND fault IN ('expected_version', 'expected_quantity') THEN 'skipped' END
+FROM changed AS c
+JOIN stage AS s USING (row)
+WHERE c.row = resolved.row AND c.fault IS NOT NULL
+
+-- name: abort_rows
+-- All rows but those in error are not applied because of those.
+UPDATE resolved SET status = 'aborted', errors = NULL, merged_into = NULL
+WHERE errors IS NULL OR status = 'skipped'
+
+-- name: abort_stage
+-- The rows of a chunk that the abort of its job came before. Those that are wrong in themselves are told so.
+INSERT INTO resolved (row, status, errors) SELECT row, CASE WHEN errors IS NULL THEN 'aborted' END, errors FROM stage
+
+-- name: fail_stage
+-- The rows of a chunk that was given up.
+INSERT INTO resolved (row, errors)
+SELECT row, coalesce(errors, '[]') || row_error('PART_FAILED', 'record', NULL) FROM stage
 
 -- name: insert_items
--- The fate of each row of the chunk; returns how many had which.
-WITH items AS (
-    INSERT INTO sync_items
-        (account_id, sync_id, row, status, sku, quantity, action, reason, location, level_id, version, errors)
-    SELECT
-        %(account_id)s, %(sync_id)s, r.row, CASE WHEN fate.errors IS NULL THEN 'success' ELSE 'error' END,
-        r.sku, r.quantity, r.action, r.reason, r.location, c.level_id, CASE WHEN c.delta <> 0 THEN c.version END,
-        fate.errors
-    FROM resolved AS r
-    LEFT JOIN changed AS c USING (row)
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN c.delta = 0 THEN jsonb_build_array(
-            jsonb_build_object('code', 'INSUFFICIENT_STOCK', 'field', 'quantity', 'value', r.quantity))
-        ELSE r.errors END AS errors
-    ) AS fate
-    RETURNING status
-)
-SELECT count(*) FILTER (WHERE status = 'success'), count(*) FILTER (WHERE status = 'error') FROM items
+-- The fate of each row of the chunk. A dry run leaves no version behind. In the order of the key: an eighth less work.
+INSERT INTO sync_items
+    (account_id, sync_id, month, row, line, byte_offset, status, sku, quantity, action, reason, location, to_location, lot,
+     note, expected_quantity, expected_version, customer_account_id, level_id, version, to_level_id, to_version,
+     merged_into, errors)
+SELECT
+    %(account_id)s, %(sync_id)s, %(month)s, r.row, s.line, s.byte_offset,
+    coalesce(r.status, CASE WHEN r.errors IS NULL THEN 'success' ELSE 'error' END),
+    s.sku, s.quantity, s.action, nullif(s.reason, ''), nullif(s.location, ''), nullif(s.to_location, ''),
+    nullif(s.lot, ''), nullif(s.note, ''), nullif(s.expected_quantity, ''), nullif(s.expected_version, ''),
+    nullif(s.customer_account_id, ''), r.level_id, CASE WHEN %(applied)s THEN c.version END, r.to_level_id,
+    CASE WHEN %(applied)s THEN c.to_version END, r.merged_into, r.errors
+FROM resolved AS r
+JOIN stage AS s USING (row)
+LEFT JOIN changed AS c USING (row)
+ORDER BY r.row
 
--- name: insert_aborted_items
--- The rows of a chunk that the abort of its job came before; returns how many.
-WITH items AS (
-    INSERT INTO sync_items (account_id, sync_id, row, status, sku, quantity, action, reason, location)
-    SELECT %(account_id)s, %(sync_id)s, row, 'aborted', sku, quantity, action, reason, location
-    FROM stage
-    RETURNING 1
-)
-SELECT count(*) FROM items
+-- name: count_statuses
+-- How many rows have which status.
+SELECT coalesce(status, CASE WHEN errors IS NULL THEN 'success' ELSE 'error' END), count(*) FROM resolved GROUP BY 1
+
+-- name: count_errors
+-- How many rows in error have which code.
+SELECT error ->> 'code', count(DISTINCT row)
+FROM resolved
+CROSS JOIN LATERAL jsonb_array_elements(errors) AS error
+WHERE status IS NULL AND errors IS NOT NULL
+GROUP BY 1
+
+-- name: rows_to_reject
+-- The rows that were not applied and can be sent again.
+COPY (
+    SELECT row FROM resolved WHERE status = 'aborted' OR status IS NULL AND errors IS NOT NULL
+) TO STDOUT (FORMAT csv)
+
+-- name: copy_rejects
+-- The bytes of rows that were not applied.
+COPY sync_rejects (account_id, sync_id, month, row, raw) FROM STDIN (FORMAT csv)

@@ -1,6 +1,7 @@
 -- name: warehouses
 -- A page of an account's warehouses by id, after an id.
-SELECT warehouse_id, name, slotting, allow_negative, location_layout, created_at, updated_at
+SELECT warehouse_id, name, slotting, allow_negative, location_layout, max_zeroed_percent, max_missing_percent,
+       created_at, updated_at
 FROM warehouses
 WHERE account_id = %(account_id)s AND warehouse_id > %(after_warehouse_id)s::text
 ORDER BY warehouse_id

@@ -17,6 +17,27 @@ ORDER BY batch_id
 LIMIT %(limit)s
 FOR UPDATE
 
+-- name: claim_express
+-- The oldest batches of commands behind the claimed ones, as far as they are small.
+SELECT account_id, batch_id, change_count, result_count, messages, created_at, change_count > 0 AND EXISTS (
+    SELECT FROM channel_locations AS c WHERE c.account_id = outbox.account_id)
+FROM outbox
+WHERE batch_id > %(behind)s AND result_count > 0 AND change_count + result_count <= %(most)s
+ORDER BY batch_id
+LIMIT 100
+FOR UPDATE SKIP LOCKED
+
+-- name: first_that_has_to_wait
+-- The first of some batches that changes a level whose last change before it is not published yet, and not among them:
+-- that batch and those behind it would overtake it.
+SELECT min(c.batch_id)
+FROM change_log AS c
+JOIN change_log AS before
+    ON before.account_id = c.account_id AND before.level_id = c.level_id AND before.version = c.version - 1
+JOIN outbox AS o ON o.batch_id = before.batch_id
+WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at BETWEEN %(first)s AND %(last)s
+    AND c.batch_id = ANY(%(batch_ids)s) AND before.batch_id <> ALL(%(batch_ids)s)
+
 -- name: delete_batches
 -- Forgets batches that the broker has acknowledged in full.
 DELETE FROM outbox WHERE batch_id = ANY(%(batch_ids)s)

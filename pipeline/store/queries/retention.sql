@@ -51,13 +51,40 @@ ON CONFLICT (account_id, level_id, state) DO UPDATE
 SET delta = f.delta + excluded.delta, last_version = greatest(f.last_version, excluded.last_version)
 
 -- name: drop_partition
--- Waits for all who read or write the log, and holds up all others until the transaction ends: it comes last.
+-- Waits for all who read or write the whole table, and holds up all others until the transaction ends: it comes last.
 DROP TABLE {partition}
 
 -- name: move_on
 -- Notes how far back something is kept; it never goes back.
 INSERT INTO retention (what, since) VALUES (%(what)s, %(since)s)
 ON CONFLICT (what) DO UPDATE SET since = greatest(retention.since, excluded.since)
+
+-- name: sync_months_to_have
+-- The months of which there should be partitions for the rows of syncs: this and the next two.
+SELECT date_trunc('month', now() AT TIME ZONE 'UTC' + make_interval(months => n))::date
+FROM generate_series(0, 2) AS n
+ORDER BY 1
+
+-- name: create_sync_partition
+-- Gives a month its partitions; false where it has them.
+SELECT create_sync_partitions(%(month)s)
+
+-- name: oldest_sync_month_to_drop
+-- The oldest month that is older than the months to keep, which the present month comes on top of, and in which all syncs
+-- have ended.
+SELECT month, (month + interval '1 month') AT TIME ZONE 'UTC'
+FROM pg_inherits
+JOIN pg_class AS partition ON partition.oid = inhrelid
+CROSS JOIN LATERAL to_date(partition.relname, '"sync_items_"YYYY_MM') AS month
+WHERE inhparent = 'sync_items'::regclass
+    AND month < date_trunc('month', now() AT TIME ZONE 'UTC') - make_interval(months => %(keep_months)s)
+    AND NOT EXISTS (SELECT FROM sync_jobs WHERE finished_at IS NULL AND items_month = month)
+ORDER BY month
+LIMIT 1
+
+-- name: lock_sync_partitions
+-- Only one at a time makes or drops partitions (see create_sync_partitions).
+SELECT pg_advisory_xact_lock(hashtextextended('sync partitions', 0))
 
 -- name: delete_old_commands
 -- Deletes the oldest commands, of some at most, that were recorded before an instant and have no batch before them that

@@ -8,11 +8,13 @@ CREATE TYPE inventory_state AS ENUM (
 -- Accounts ------------------------------------------------------------------------------------------------------------
 
 -- Names of accounts. An account needs no row here: it exists as soon as it has a warehouse or a product.
+-- upload_columns: what its CSV files call the columns, as {"name in the file": "column"}.
 CREATE TABLE accounts (
-    account_id text COLLATE "C" PRIMARY KEY,
-    name       text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    account_id     text COLLATE "C" PRIMARY KEY,
+    name           text NOT NULL,
+    upload_columns jsonb NOT NULL DEFAULT '{}',
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now()
 );
 
 -- The customer account_id lets a provider act on its stock.
@@ -38,6 +40,8 @@ CREATE TABLE reasons (
 -- Catalogue -----------------------------------------------------------------------------------------------------------
 
 -- location_layout: the names of the parts of a location's name, with ' - ' between them.
+-- The wipe guard: a sync is held that would empty more than max_zeroed_percent of the levels with stock, or that leaves out
+-- more than max_missing_percent of the SKUs with stock. NULL: the setting's share, and no limit.
 CREATE TABLE warehouses (
     account_id      text COLLATE "C" NOT NULL,
     warehouse_id    text COLLATE "C" NOT NULL,
@@ -45,6 +49,8 @@ CREATE TABLE warehouses (
     slotting        text NOT NULL CHECK (slotting IN ('static', 'dynamic')),
     allow_negative  boolean NOT NULL DEFAULT false,
     location_layout text,
+    max_zeroed_percent  integer CHECK (max_zeroed_percent BETWEEN 0 AND 100),
+    max_missing_percent integer CHECK (max_missing_percent BETWEEN 0 AND 100),
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, warehouse_id)
@@ -78,6 +84,8 @@ CREATE TABLE products (
     updated_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, sku)
 );
+-- Finds what was perhaps meant by a SKU that no product has.
+CREATE INDEX products_folded ON products (account_id, (lower(normalize(sku, NFKC) COLLATE pg_c_utf8)));
 
 CREATE TABLE lots (
     account_id text COLLATE "C" NOT NULL,
@@ -226,7 +234,7 @@ CREATE TABLE change_log_folds (
 
 -- How far back something is kept: everything from `since` on. No row: everything.
 CREATE TABLE retention (
-    what  text PRIMARY KEY CHECK (what IN ('change_log', 'commands')),
+    what  text PRIMARY KEY CHECK (what IN ('change_log', 'commands', 'sync_items')),
     since timestamptz NOT NULL
 );
 
@@ -321,61 +329,242 @@ CREATE TABLE transfer_lines (
 
 -- CSV syncs -----------------------------------------------------------------------------------------------------------
 
+-- `options` is what the request says of how to do it (SyncOptions), `layout` what was found in the file's header (Header).
+-- `items_month` is the month whose partitions hold its rows. `source_*` is where its bytes are read: the file itself, or
+-- a plain copy of it in the work bucket. `range_count` is NULL until the whole file was cut into ranges.
 CREATE TABLE sync_jobs (
-    account_id     text COLLATE "C" NOT NULL,
-    sync_id        uuid NOT NULL,
-    warehouse_id   text COLLATE "C" NOT NULL,
-    url            text NOT NULL,
-    user_id        text,
-    status         text NOT NULL DEFAULT 'pending' CHECK
-        (status IN ('pending', 'planning', 'processing', 'success', 'partial', 'error', 'aborted')),
-    object_etag    text,
-    object_size    bigint,
-    total_count    bigint NOT NULL DEFAULT 0,
-    success_count  bigint NOT NULL DEFAULT 0,
-    error_count    bigint NOT NULL DEFAULT 0,
-    aborted_count  bigint NOT NULL DEFAULT 0,
-    blank_count    bigint NOT NULL DEFAULT 0,
-    chunk_count    integer NOT NULL DEFAULT 0,
-    chunks_done    integer NOT NULL DEFAULT 0,
-    warnings       jsonb NOT NULL DEFAULT '[]',
-    error_code     text,
-    error          text,
-    abort_reason   text,
-    created_at     timestamptz NOT NULL DEFAULT now(),
-    updated_at     timestamptz NOT NULL DEFAULT now(),
-    finished_at    timestamptz,
+    account_id          text COLLATE "C" NOT NULL,
+    sync_id             uuid NOT NULL,
+    warehouse_id        text COLLATE "C" NOT NULL,
+    customer_account_id text COLLATE "C",
+    url                 text NOT NULL,
+    user_id             text,
+    options             jsonb NOT NULL DEFAULT '{}',
+    dry_run             boolean NOT NULL DEFAULT false,
+    duplicate_of        uuid,
+    confirms            uuid,
+    reverts             uuid,
+    status              text NOT NULL DEFAULT 'pending' CHECK
+        (status IN ('pending', 'planning', 'held', 'processing', 'success', 'partial', 'error', 'aborted')),
+    items_month         date NOT NULL DEFAULT date_trunc('month', now() AT TIME ZONE 'UTC')::date,
+    requested_etag      text, -- what the request pins the file to
+    requested_version   text,
+    object_etag         text, -- what was read, or is to be
+    object_version      text,
+    source_bucket       text,
+    source_key          text,
+    source_etag         text,
+    source_size         bigint,
+    content_hash        bytea,
+    layout              jsonb,
+    range_count         integer,
+    ranges_done         integer NOT NULL DEFAULT 0,
+    chunk_count         integer NOT NULL DEFAULT 0,
+    chunks_done         integer NOT NULL DEFAULT 0,
+    total_count         bigint NOT NULL DEFAULT 0,
+    invalid_count       bigint NOT NULL DEFAULT 0, -- rows that were found wrong when the file was read
+    success_count       bigint NOT NULL DEFAULT 0,
+    error_count         bigint NOT NULL DEFAULT 0,
+    skipped_count       bigint NOT NULL DEFAULT 0,
+    aborted_count       bigint NOT NULL DEFAULT 0,
+    blank_count         bigint NOT NULL DEFAULT 0,
+    error_counts        jsonb NOT NULL DEFAULT '{}',
+    warnings            jsonb NOT NULL DEFAULT '[]',
+    error_code          text,
+    error               text,
+    abort_reason        text,
+    held_reason         text,
+    rejects_key         text,
+    planning            integer NOT NULL DEFAULT 0, -- how often its planning was begun: nobody writes into a later one
+    resumed_at          timestamptz,
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    updated_at          timestamptz NOT NULL DEFAULT now(),
+    finished_at         timestamptz,
     PRIMARY KEY (account_id, sync_id),
-    CHECK (finished_at IS NULL OR success_count + error_count + aborted_count = total_count)
+    CHECK (finished_at IS NULL OR success_count + error_count + skipped_count + aborted_count = total_count),
+    CHECK (finished_at IS NOT NULL OR status NOT IN ('success', 'partial', 'error'))
 );
+CREATE INDEX sync_jobs_content ON sync_jobs (account_id, content_hash) WHERE content_hash IS NOT NULL;
+CREATE INDEX sync_jobs_unfinished ON sync_jobs (updated_at) WHERE finished_at IS NULL;
 
+-- A job goes from state to state as SYNC_TRANSITIONS of schemas/states.py says, and no other way.
+CREATE FUNCTION check_sync_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.status, NEW.status) NOT IN (
+        ('pending', 'planning'), ('pending', 'error'), ('pending', 'aborted'),
+        ('planning', 'held'), ('planning', 'processing'), ('planning', 'success'), ('planning', 'error'),
+        ('planning', 'aborted'),
+        ('held', 'processing'), ('held', 'aborted'),
+        ('processing', 'success'), ('processing', 'partial'), ('processing', 'error'), ('processing', 'aborted'),
+        ('error', 'planning')
+    ) OR (OLD.status = 'error' AND OLD.total_count > 0) THEN
+        RAISE EXCEPTION 'sync % cannot go from % to %', OLD.sync_id, OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'sync_jobs_transition';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER sync_jobs_transition BEFORE UPDATE OF status ON sync_jobs
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION check_sync_transition();
+
+-- The file's ranges of bytes, cut at edges of records; each is a checkpoint of the planning. `object_key` has its rows by
+-- chunk, one chunk behind the other; `pieces` says how many bytes those of each chunk are, and `piece_rows` how many rows.
+-- `first_row` is known once all ranges before it were read.
+CREATE TABLE sync_ranges (
+    account_id    text COLLATE "C" NOT NULL,
+    sync_id       uuid NOT NULL,
+    range         integer NOT NULL,
+    start_byte    bigint NOT NULL,
+    size          bigint NOT NULL,
+    first_line    bigint NOT NULL,
+    content_hash  bytea NOT NULL,
+    status        text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'done')),
+    object_key    text,
+    pieces        bigint[],
+    piece_rows    integer[],
+    row_count     integer,
+    invalid_count integer,
+    blank_count   integer,
+    warnings      jsonb,
+    first_row     integer,
+    attempts      integer NOT NULL DEFAULT 0,
+    retry_at      timestamptz,
+    error         text,
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, sync_id, range)
+);
+CREATE INDEX sync_ranges_retry ON sync_ranges (retry_at) WHERE retry_at IS NOT NULL;
+
+-- The parts of a job that are applied in one transaction each. `failed`: given up after too many attempts.
 CREATE TABLE sync_chunks (
     account_id text COLLATE "C" NOT NULL,
     sync_id    uuid NOT NULL,
     chunk      integer NOT NULL,
-    object_key text NOT NULL,
     row_count  integer NOT NULL,
-    status     text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'done', 'aborted')),
+    status     text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'done', 'aborted', 'failed')),
+    attempts   integer NOT NULL DEFAULT 0,
+    retry_at   timestamptz,
+    error      text,
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, sync_id, chunk)
 );
+CREATE INDEX sync_chunks_retry ON sync_chunks (retry_at) WHERE retry_at IS NOT NULL;
 
--- The fate of each data row, written once, in the transaction that applies the row.
+-- The fate of each data row, written once, in the transaction that applies the row. `month` is the job's items_month:
+-- months that are too old are dropped as a whole. `row` counts the data records of the file, `line` its physical lines,
+-- both from 1; `byte_offset` is where the record begins.
 CREATE TABLE sync_items (
+    account_id          text COLLATE "C" NOT NULL,
+    sync_id             uuid NOT NULL,
+    month               date NOT NULL,
+    row                 integer NOT NULL,
+    line                bigint NOT NULL,
+    byte_offset         bigint NOT NULL,
+    status              text NOT NULL CHECK (status IN ('success', 'error', 'skipped', 'aborted')),
+    sku                 text,
+    quantity            text,
+    action              text,
+    reason              text,
+    location            text,
+    to_location         text,
+    lot                 text,
+    note                text,
+    expected_quantity   text,
+    expected_version    text,
+    customer_account_id text,
+    level_id            bigint,
+    version             bigint,  -- NULL where the level already held the quantity, or merged_into has it
+    to_level_id         bigint,  -- of a move
+    to_version          bigint,
+    merged_into         integer, -- the row that took this one's place, or has its quantity in its own
+    errors              jsonb,   -- RowError; of a skipped row, why
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, sync_id, row, month)
+) PARTITION BY RANGE (month);
+
+-- A list of one RowError, to be added to a row's errors; empty where there is no code.
+CREATE FUNCTION row_error(code text, field text, value text, suggestion text DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql STABLE RETURN CASE
+    WHEN code IS NULL THEN '[]'::jsonb
+    ELSE jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
+        'code', code, 'field', field, 'value', left(value, 200), 'suggestion', suggestion)))
+END;
+
+-- What a level has against a row that sets it (`shift` NULL: on_hand becomes `set_to`) or shifts what is available: an
+-- ErrorCode, or the column of the expectation that does not hold; NULL where it has nothing. The rules are those of
+-- pipeline/inventory/operations.py; a test compares the two. It is written so that the planner can inline it.
+CREATE FUNCTION sync_fault(
+    available bigint, on_hand bigint, version bigint, updated_at timestamptz, shift bigint, set_to bigint,
+    wants_quantity bigint, wants_version bigint, as_of timestamptz, allow_negative boolean, max_level bigint
+) RETURNS text LANGUAGE sql IMMUTABLE RETURN CASE
+    WHEN wants_version <> version THEN 'expected_version'
+    WHEN wants_quantity <> CASE WHEN shift IS NULL THEN on_hand ELSE available END THEN 'expected_quantity'
+    WHEN as_of < updated_at AND shift IS NULL AND version > 0 THEN 'LEVEL_CHANGED_SINCE'
+    WHEN coalesce(shift, set_to - on_hand) < 0 AND NOT allow_negative
+        AND available + coalesce(shift, set_to - on_hand) < 0 THEN 'INSUFFICIENT_STOCK'
+    WHEN abs(available + coalesce(shift, set_to - on_hand)) > max_level
+        AND coalesce(shift, set_to - on_hand) <> 0 THEN 'QUANTITY_OUT_OF_RANGE'
+END;
+
+-- The bytes of each row that was not applied, as they stand in the file: for the file of rejects.
+CREATE TABLE sync_rejects (
     account_id text COLLATE "C" NOT NULL,
     sync_id    uuid NOT NULL,
+    month      date NOT NULL,
     row        integer NOT NULL,
-    status     text NOT NULL CHECK (status IN ('success', 'error', 'aborted')),
-    sku        text,
-    quantity   text,
-    action     text,
-    reason     text,
-    location   text,
-    level_id   bigint,
-    version    bigint, -- NULL where the level already held the quantity
-    errors     jsonb,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (account_id, sync_id, row)
+    raw        bytea NOT NULL,
+    PRIMARY KEY (account_id, sync_id, row, month)
+) PARTITION BY RANGE (month);
+
+-- What a dry run would have changed: one line for each level and row. `state` changes from `before` to `after`.
+CREATE TABLE sync_diffs (
+    account_id       text COLLATE "C" NOT NULL,
+    sync_id          uuid NOT NULL,
+    month            date NOT NULL,
+    row              integer NOT NULL,
+    leg              smallint NOT NULL, -- 1, and 2 for the other end of a move
+    owner_account_id text COLLATE "C" NOT NULL,
+    warehouse_id     text COLLATE "C" NOT NULL,
+    sku              text COLLATE "C" NOT NULL,
+    location_id      text COLLATE "C" NOT NULL,
+    lot_id           text COLLATE "C" NOT NULL,
+    before           bigint NOT NULL, -- available
+    after            bigint NOT NULL,
+    PRIMARY KEY (account_id, sync_id, row, leg, month)
+) PARTITION BY RANGE (month);
+
+-- Gives the month of a day its partitions of these three; false where it has them. A job makes those of its month.
+CREATE FUNCTION create_sync_partitions(day date) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    month  date := date_trunc('month', day)::date;
+    parent text;
+    name   text;
+    made   boolean := false;
+BEGIN
+    IF to_regclass('sync_diffs' || to_char(month, '"_"YYYY_MM')) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('sync partitions', 0));
+    FOREACH parent IN ARRAY ARRAY['sync_items', 'sync_rejects', 'sync_diffs'] LOOP
+        name := parent || to_char(month, '"_"YYYY_MM');
+        IF to_regclass(name) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', name, parent);
+            EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                           parent, name, month, month + interval '1 month');
+            made := true;
+        END IF;
+    END LOOP;
+    RETURN made;
+END $$;
+SELECT create_sync_partitions((now() AT TIME ZONE 'UTC' + make_interval(months => n))::date)
+FROM generate_series(0, 2) AS n;
+
+-- The last event of each object of the uploads bucket: an event that comes late is of a version that is there no more.
+CREATE TABLE upload_events (
+    bucket      text COLLATE "C" NOT NULL,
+    key         text COLLATE "C" NOT NULL,
+    sequencer   text COLLATE "C" NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (bucket, key)
 );
 
 -- Snapshots -----------------------------------------------------------------------------------------------------------

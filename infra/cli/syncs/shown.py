@@ -1,0 +1,82 @@
+"""How one sync is shown: its state, what is wrong with its rows, and what to do next."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Any, Final
+
+from consumers.connections import object_store
+from consumers.settings import Settings
+from infra.cli.output import print_json, print_line, print_one
+from infra.cli.syncs.jobs import can_be_tried_again, has_ended
+from pipeline.store.pages import Row
+from schemas.errors import ErrorCode
+from schemas.states import Duplicates, SyncState
+
+_SHOWN: Final = (
+    *("sync_id", "status", "error_code", "error", "held_reason", "abort_reason", "dry_run", "duplicate_of", "confirms"),
+    *("reverts", "total_count", "success_count", "error_count", "skipped_count", "aborted_count", "finished_count"),
+    *("blank_count", "account_id", "customer_account_id", "warehouse_id", "url", "user_id", "on_error", "max_errors"),
+    *("duplicates", "as_of", "force", "encoding", "columns", "created_at", "updated_at", "finished_at"),
+    *("rejects_key", "rejects_url"),
+)
+
+
+def print_job(settings: Settings, job: Row, *, as_json: bool) -> None:
+    """All that is to be said of a sync; `rejects_url` opens its file of rejects for a time."""
+    url = None
+    if job["rejects_key"] is not None:
+        seconds = settings.snapshot_link_hours * 3600
+        url = object_store(settings).presigned_get(settings.s3_uploads_bucket, job["rejects_key"], seconds)
+    job |= {"rejects_url": url}
+    steps = list(next_steps(job))
+    if as_json:
+        print_json(job | {"next": steps})
+        return
+    print_one({name: _said(job[name]) for name in _SHOWN}, as_json=False)
+    for warning in job["warnings"]:
+        print_line(f"warning: {warning}")
+    for code, count in sorted(job["error_counts"].items(), key=lambda counted: (-counted[1], counted[0])):
+        print_line(f"{count:>9,}  {code}: {ErrorCode(code).meaning}")
+    for step in steps:
+        print_line(f"next: {step}")
+
+
+def next_steps(job: Row) -> Iterator[str]:
+    """What a person can do now, and how."""
+    sync = job["sync_id"]
+    if job["status"] == SyncState.HELD:
+        yield f"`onhand sync approve {sync}` applies it all the same, `onhand sync abort {sync} --reason …` gives it up"
+    if not has_ended(job):
+        return
+    if job["duplicate_of"] is not None:
+        yield f"`onhand sync show {job['duplicate_of']}` shows the sync that applied the same content before"
+    if can_be_tried_again(job):
+        yield "mend what is wrong, and submit the file again"
+    if job["error_count"]:
+        yield f"`onhand sync errors {sync}` explains what is wrong with the rows in error"
+        yield (
+            f"mend them: `onhand sync items {sync} --status error --format csv > rejects.csv`, correct that file in a "
+            f"spreadsheet, and `onhand sync submit rejects.csv {_again(job)}`"
+        )
+    if job["aborted_count"]:
+        yield f"`onhand sync items {sync} --status aborted --format csv` gives the rows that were not applied"
+    if job["dry_run"] and job["status"] in {SyncState.SUCCESS, SyncState.PARTIAL}:
+        yield f"`onhand sync diff {sync}` shows what would change, `onhand sync confirm {sync}` applies it"
+
+
+def _again(job: Row) -> str:
+    """The options that mean for another file what they meant for this one."""
+    options = ["--warehouse", job["warehouse_id"]]
+    if job["customer_account_id"] is not None:
+        options += ["--customer-account", job["customer_account_id"]]
+    for name, column in job["columns"].items():
+        options += ["--column", f"{name}={column}"]
+    if job["duplicates"] != Duplicates.ERROR:
+        options += ["--duplicates", job["duplicates"]]
+    if job["as_of"] is not None:
+        options += ["--as-of", job["as_of"].isoformat()]
+    return shlex.join(options)
+
+
+def _said(value: Any) -> Any:
+    return None if value is False else value

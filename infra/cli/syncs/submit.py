@@ -1,0 +1,177 @@
+# ruff: noqa: PLR0913, PLR0917 - a parameter is an option of the command line
+"""`onhand sync submit`: a file from here or from elsewhere becomes a sync."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Final
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+import typer
+from pydantic import ValidationError
+
+from consumers.connections import object_store
+from consumers.settings import Settings
+from infra.cli.context import (
+    Account,
+    CustomerAccount,
+    RequiredWarehouse,
+    load_settings,
+    open_database,
+    parse_instant,
+)
+from infra.cli.failures import Failure
+from infra.cli.messages import request
+from infra.cli.output import AsJson, print_json, print_line, print_note, progress
+from infra.cli.syncs.jobs import UserId, Wait, can_be_tried_again, finish, follow
+from infra.cli.syncs.shown import print_job
+from pipeline import sync_views
+from schemas.jobs import RequestSync
+from schemas.states import Duplicates, FailurePolicy
+from schemas.topics import Topic
+from schemas.uploads import SUBMITTED_FOLDER, UploadColumn
+
+_PIECE: Final = 2**20
+_NOWHERE: Final = "file:"
+_IS_NO_OPTION: Final = {"sync_id", "url", "etag", "version_id", "user_id", "force"}
+
+_ENCODING: Final = "The file's encoding, as cp1252, where it is neither UTF-8 nor UTF-16 with a byte order mark."
+_COLUMN: Final = "What the file calls a column: 'Artikelnummer=sku'. Once for each column."
+_ON_ERROR: Final = "What to do with rows in error: apply the others, apply none, or stop after --max-errors."
+_DUPLICATES: Final = (
+    "Several rows about one SKU and location: each is an error, the last one counts, or their sum does."
+)
+_AS_OF: Final = (
+    "When the quantities were true: levels that have changed since are not replaced. ISO 8601, UTC unless it says."
+)
+
+
+def submit(
+    source: Annotated[str, typer.Argument(metavar="FILE_OR_URL", help="A CSV file, or an s3:// or https:// URL.")],
+    account: Account,
+    warehouse: RequiredWarehouse,
+    customer_account: CustomerAccount = None,
+    encoding: Annotated[str | None, typer.Option(metavar="NAME", help=_ENCODING)] = None,
+    column: Annotated[list[str] | None, typer.Option(metavar="NAME=COLUMN", help=_COLUMN)] = None,
+    on_error: Annotated[FailurePolicy, typer.Option(help=_ON_ERROR)] = FailurePolicy.APPLY_GOOD_ROWS,
+    max_errors: Annotated[int | None, typer.Option(min=1, help="With --on-error stop_after_errors.")] = None,
+    duplicates: Annotated[Duplicates, typer.Option(help=_DUPLICATES)] = Duplicates.ERROR,
+    as_of: Annotated[datetime | None, typer.Option(parser=parse_instant, metavar="TIME", help=_AS_OF)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all rows, and change nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also if the same content was applied before.")] = False,
+    wait: Wait = False,
+    user: UserId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start a sync. A file is uploaded first; the same content with the same options again is the same sync.
+
+    With --wait the exit code says how it ended:
+    0: all rows were applied, or the good ones were (`onhand sync errors ID`).
+    1: it ended in error, or was aborted.
+    3: it is held, since it would empty much of the warehouse, or its file
+    lacks many SKUs. Nothing was applied. `onhand sync approve ID` lets it go on.
+    """
+    settings = load_settings()
+    if (on_error is FailurePolicy.STOP_AFTER_ERRORS) != (max_errors is not None):
+        raise typer.BadParameter("--max-errors and --on-error stop_after_errors belong together")
+    fields = {
+        "account_id": account, "warehouse_id": warehouse, "customer_account_id": customer_account, "user_id": user,
+        "encoding": encoding, "columns": _columns(column or ()), "on_error": on_error, "max_errors": max_errors,
+        "duplicates": duplicates, "as_of": as_of, "dry_run": dry_run, "force": force,
+    }  # fmt: skip
+    if "://" in source:
+        order = _order(fields | {"sync_id": uuid4(), "url": source})
+        request(settings, Topic.SYNCS, RequestSync.TYPE, str(order.sync_id), order)
+    else:
+        order = _submit_file(settings, Path(source), _order(fields | {"sync_id": uuid4(), "url": _NOWHERE}))
+    if not wait:
+        print_json({"sync_id": order.sync_id, "url": order.url}) if as_json else print_line(str(order.sync_id))
+        return
+    print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
+    with open_database(settings) as database:
+        job = follow(database, order.account_id, order.sync_id, until_held=True)
+        finish(database, job, lambda ended: print_job(settings, ended, as_json=as_json))
+
+
+def _submit_file(settings: Settings, path: Path, order: RequestSync) -> RequestSync:
+    """Upload and request it, unless it is known; the request with the id of the sync."""
+    digest = _digest(path)
+    sync_id = order.sync_id if order.force else _sync_id(order, digest)
+    with open_database(settings) as database:
+        known = sync_views.sync_job(database, order.account_id, sync_id)
+    if known is not None and not can_be_tried_again(known):
+        print_note(
+            f"This file was submitted before, as {sync_id}: it is {known['status']}. --force submits it once more."
+        )
+        return order.model_copy(update={"sync_id": sync_id, "url": known["url"]})
+    key = f"{order.account_id}/{order.warehouse_id}/{SUBMITTED_FOLDER}/{sync_id}/{_key_name(path)}"
+    etag = _upload(settings, path, key, digest)
+    url = f"s3://{settings.s3_uploads_bucket}/{key}"
+    order = order.model_copy(update={"sync_id": sync_id, "url": url, "etag": etag})
+    request(settings, Topic.SYNCS, RequestSync.TYPE, str(sync_id), order)
+    return order
+
+
+def _sync_id(order: RequestSync, digest: str) -> UUID:
+    """The same content for the same stock with the same options is the same sync."""
+    options = order.model_dump(mode="json", exclude=_IS_NO_OPTION, exclude_defaults=True)
+    return uuid5(NAMESPACE_URL, f"onhand:submit:{digest}:{json.dumps(options, sort_keys=True)}")
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    for piece in _pieces(path, "Reading"):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _upload(settings: Settings, path: Path, key: str, digest: str) -> str:
+    """Put the file into the bucket; the ETag of the object."""
+    store, bucket = object_store(settings), settings.s3_uploads_bucket
+    found = sha256()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in _pieces(path, "Uploading"):
+            found.update(piece)
+            yield piece
+        if found.hexdigest() != digest:
+            raise Failure(f"{path} changes while it is read: submit it again when it is written.")
+
+    store.upload_stream(bucket, key, pieces())
+    return store.head(bucket, key).etag
+
+
+def _pieces(path: Path, doing: str) -> Iterator[bytes]:
+    with path.open("rb") as file, progress("bytes") as bar:
+        task = bar.add_task(f"{doing} {path.name}", total=path.stat().st_size)
+        while piece := file.read(_PIECE):
+            yield piece
+            bar.advance(task, len(piece))
+
+
+def _key_name(path: Path) -> str:
+    """The file's name as it can stand in a URL that people read."""
+    return "".join(c if c.isprintable() else "_" for c in path.name)
+
+
+def _columns(given: Sequence[str]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for text in given:
+        name, _, column = text.rpartition("=")
+        if not name or column not in list(UploadColumn):
+            raise typer.BadParameter(f"--column {text!r} is not NAME=COLUMN, with one of {', '.join(UploadColumn)}")
+        if columns.setdefault(name, column) != column:
+            raise typer.BadParameter(f"--column names {name!r} twice")
+    return columns
+
+
+def _order(fields: dict[str, Any]) -> RequestSync:
+    try:
+        return RequestSync.model_validate(fields)
+    except ValidationError as error:
+        problems = (
+            f"{problem['loc'][0] if problem['loc'] else 'request'}: {problem['msg']}" for problem in error.errors()
+        )
+        raise Failure("; ".join(problems)) from None

@@ -1,0 +1,116 @@
+"""Ends the planning of a sync, once all of its file was read: number the rows, look twice, and send the chunks out."""
+
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+
+import psycopg
+
+from pipeline.errors import Invalid
+from pipeline.store import sync_parts
+from pipeline.store import syncs as store
+from pipeline.store.sync_parts import StoredRange
+from pipeline.store.syncs import Job, Planned, SyncKey, work_prefix
+from pipeline.syncs.layout import Layout
+from pipeline.syncs.services import SyncServices
+from pipeline.syncs.survey import objection
+from schemas.errors import ErrorCode
+from schemas.states import FailurePolicy, SyncState
+
+
+def begin_processing(key: SyncKey, services: SyncServices) -> None:
+    """Move a job on whose file was cut and read to its end; nothing happens to one that is not so far.
+
+    Raises:
+        TryLater: a server is away; nothing was changed.
+    """
+    with services.database.transaction() as connection:
+        job = store.lock_job(connection, key)
+        if job is None or job.state is not SyncState.PLANNING or job.ranges_done != job.range_count:
+            return
+        _begin(connection, job, services)
+        ended = store.require_job(connection, key).status.finished_at is not None
+    if ended:
+        services.objects.delete_prefix(services.work_bucket, work_prefix(key))
+
+
+def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
+    found = sync_parts.ranges(connection, job.key)
+    layout = Layout.from_json(job.layout or {})
+    content_hash = _content_hash(job, layout, found)
+    if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, content_hash)) is not None:
+        store.end_as_duplicate(connection, job.key, earlier, content_hash)
+        return
+    row_counts = _rows_by_chunk(found, layout.chunk_count)
+    total = sum(row_counts.values())
+    if job.options.on_error is FailurePolicy.ALL_OR_NOTHING and total > services.limits.atomic_max_rows:
+        detail = f"{total:,} rows, the limit is {services.limits.atomic_max_rows:,}"
+        store.fail_job(connection, job.key, Invalid(ErrorCode.SYNC_TOO_LARGE, detail))
+        return
+    sync_parts.number_rows(connection, job.key)
+    sync_parts.insert_chunks(connection, job.key, row_counts)
+    planned = _planned(connection, job, layout, found, services)
+    store.end_planning(connection, job.key, planned)
+    if planned.status is not SyncState.HELD:
+        sync_parts.send_chunks(connection, job.key, row_counts)
+
+
+def _is_compared(job: Job) -> bool:
+    """Whether the same content would be a repeat: a dry run and a revert are none, and some are forced."""
+    return not (job.options.force or job.status.dry_run or job.status.reverts)
+
+
+def _content_hash(job: Job, layout: Layout, found: Sequence[StoredRange]) -> bytes:
+    """A digest of all of the file, and of how it is understood: the ranges of a content are always the same."""
+    header = layout.header
+    digest = sha256(repr((header.names, header.columns, header.delimiter, job.options.duplicates.value)).encode())
+    for each in found:
+        digest.update(each.edges.content_hash)
+    return digest.digest()
+
+
+def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, int]:
+    """The rows of each chunk that has some."""
+    rows: Counter[int] = Counter()
+    for each in found:
+        if each.read:
+            rows.update(dict(enumerate(each.read.piece_rows[:chunk_count])))
+    return {chunk: count for chunk, count in sorted(rows.items()) if count}
+
+
+def _planned(
+    connection: psycopg.Connection,
+    job: Job,
+    layout: Layout,
+    found: Sequence[StoredRange],
+    services: SyncServices,
+) -> Planned:
+    read = [each.read for each in found if each.read]
+    warnings: Counter[str] = Counter()
+    for each in read:
+        warnings.update(each.warnings)
+    invalid, total = sum(r.invalid_count for r in read), sum(r.row_count for r in read)
+    texts = [f"{count:,} {text}" for text, count in warnings.items()]
+    if not total:
+        texts.append("the file has a header and no rows: nothing was changed")
+    limit = job.options.max_errors
+    held = abort = None
+    status = SyncState.PROCESSING if total else SyncState.SUCCESS
+    if limit is not None and invalid >= limit:
+        status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
+    elif (why := objection(connection, job, layout, found, services)) is not None:
+        if job.status.dry_run:
+            texts.append(f"the wipe guard would hold it: {why}")
+        else:
+            status, held = SyncState.HELD, why
+    return Planned(
+        status=status,
+        content_hash=_content_hash(job, layout, found),
+        total_count=total,
+        invalid_count=invalid,
+        blank_count=sum(r.blank_count for r in read),
+        chunk_count=len(_rows_by_chunk(found, layout.chunk_count)),
+        warnings=texts,
+        held_reason=held,
+        abort_reason=abort,
+    )

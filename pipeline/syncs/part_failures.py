@@ -1,0 +1,93 @@
+"""What happens when a part of a sync fails: it is tried again after a pause that grows, and at last given up."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from pipeline.errors import Invalid, TryLater
+from pipeline.store import chunks, sync_parts
+from pipeline.store import syncs as store
+from pipeline.store.sync_parts import Kind
+from pipeline.store.syncs import Job, SyncKey
+from pipeline.syncs.chunk_rows import frames_of, keep_rejected, work_of
+from pipeline.syncs.finish import end_if_done
+from pipeline.syncs.services import SyncServices
+from schemas.errors import ErrorCode
+from schemas.states import ItemStatus
+
+log = logging.getLogger(__name__)
+
+_WRONG_FILE = (ErrorCode.FILE_CHANGED, ErrorCode.FILE_NOT_FOUND, ErrorCode.FILE_FORBIDDEN, ErrorCode.FILE_NOT_CSV)
+
+
+@contextmanager
+def counted(services: SyncServices, job: Job, kind: Kind, part: int) -> Iterator[None]:
+    """Count what fails in the block; the scheduler sends the part again when its pause is over.
+
+    A server that is away is no failure of the part: TryLater passes through. A file that has changed or is gone ends a
+    job that is being planned at once.
+    """
+    try:
+        yield
+    except TryLater:
+        raise
+    except Exception as error:
+        log.warning("sync %s: %s %s failed", job.key.sync_id, kind, part, exc_info=error)
+        with services.database.transaction() as connection:
+            _note(connection, services, job, kind, part, error)
+
+
+def _note(  # noqa: PLR0913, PLR0917 - which part, and what happened to it
+    connection: psycopg.Connection, services: SyncServices, job: Job, kind: Kind, part: int, error: Exception
+) -> None:
+    cause = str(error) or repr(error)
+    if kind == "range" and isinstance(error, Invalid) and error.code in _WRONG_FILE:
+        _fail_planning(connection, job, error)
+        return
+    if kind == "range" and not job.is_same_planning(store.require_job(connection, job.key)):
+        return
+    attempts = sync_parts.note_failure(connection, job.key, kind, part, cause)
+    if attempts < services.limits.part_attempts:
+        return
+    if kind == "range":
+        detail = f"range {part} failed {attempts} times: {cause}"
+        _fail_planning(connection, job, Invalid(ErrorCode.PART_FAILED, detail))
+    else:
+        _give_up_chunk(connection, services, job.key, part)
+
+
+def _fail_planning(connection: psycopg.Connection, job: Job, reason: Invalid) -> None:
+    if job.is_same_planning(store.require_job(connection, job.key)):
+        store.fail_job(connection, job.key, reason)
+
+
+def _give_up_chunk(connection: psycopg.Connection, services: SyncServices, key: SyncKey, chunk: int) -> None:
+    """Have all its rows in error."""
+    held = sync_parts.lock_chunk(connection, key, chunk)
+    job = store.read_job(connection, key)
+    if held is None or job is None or held.status != "pending":
+        return
+    try:
+        with connection.transaction():
+            counts, codes = _tell_of_rows(connection, services, job, chunk)
+    except TryLater:
+        raise
+    except Exception:
+        log.exception("sync %s: the rows of chunk %s are lost", key.sync_id, chunk)
+        counts, codes = {ItemStatus.ERROR: held.row_count}, {ErrorCode.PART_FAILED.value: held.row_count}
+    sync_parts.end_chunk(connection, key, chunk, "failed")
+    end_if_done(connection, store.count_chunk(connection, key, counts, codes, error_code=ErrorCode.PART_FAILED))
+
+
+def _tell_of_rows(
+    connection: psycopg.Connection, services: SyncServices, job: Job, chunk: int
+) -> tuple[dict[ItemStatus, int], dict[str, int]]:
+    work = work_of(job)
+    frames = frames_of(sync_parts.pieces(connection, job.key, chunk), services)
+    for frame in frames():
+        chunks.stage_rows(connection, frame)
+    counts = chunks.fail_staged(connection, work)
+    keep_rejected(connection, work, frames)
+    return counts, chunks.count_errors(connection)

@@ -1,0 +1,31 @@
+"""What handling syncs needs, by name."""
+
+from dataclasses import dataclass
+
+from pipeline.objects import ObjectStore
+from pipeline.store.database import Database
+from pipeline.uploads.source import SourceLimits
+
+
+@dataclass(frozen=True)
+class SyncLimits:
+    """`chunk_rows`: aimed rows of a chunk; `atomic_max_rows`: most rows that are applied all or nothing;
+    `part_attempts`: how often a part is tried; `wipe_guard_percent`: of a warehouse that has no share of its own.
+    """
+
+    chunk_rows: int = 20_000
+    atomic_max_rows: int = 200_000
+    part_attempts: int = 5
+    wipe_guard_percent: int = 50
+
+
+@dataclass(frozen=True)
+class SyncServices:
+    """The servers, the buckets and the limits."""
+
+    database: Database
+    objects: ObjectStore
+    uploads_bucket: str
+    work_bucket: str
+    sources: SourceLimits
+    limits: SyncLimits

@@ -1,0 +1,84 @@
+"""Which encoding an upload is in, and its bytes as UTF-8."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pipeline.errors import Invalid
+from schemas.errors import ErrorCode
+
+_MARKS: Final = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_LOOKED_AT: Final = 4096
+_NUL_SHARE: Final = 8
+"""One NUL in so many bytes, or more: this is no text with a stray NUL."""
+_UTF8: Final = ("utf-8", "utf_8_sig", "utf-8-sig", "ascii")
+_PIECE: Final = 1 << 20
+
+
+def encoding_of(start: bytes, declared: str | None) -> str | None:
+    """The codec that the file has to be read with, or None where it is UTF-8 already.
+
+    Args:
+        start: the first bytes, some thousand or all of them.
+        declared: what the request says. A byte order mark of UTF-16 or UTF-32 wins.
+
+    Raises:
+        Invalid: FILE_NOT_CSV, NUL bytes throughout: UTF-16 without a byte order mark, or no text.
+    """
+    marked = next((codec for mark, codec in _MARKS.items() if start.startswith(mark)), None)
+    if marked:
+        return marked
+    if declared and codecs.lookup(declared).name not in _UTF8:
+        name = codecs.lookup(declared).name
+        return f"{name}-{_byte_order(start)}" if name in _MARKS.values() else name
+    part = start[:_LOOKED_AT]
+    nuls = part.count(0)
+    if nuls and nuls * _NUL_SHARE >= len(part):
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"{nuls} of the first {len(part)} bytes are NUL: {_nul_kind(part)}")
+    return None
+
+
+def to_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The pieces as UTF-8, without the byte order mark; what cannot be decoded becomes U+FFFD.
+
+    `encoding` is as `encoding_of` says.
+
+    Raises:
+        Invalid: FILE_NOT_CSV, the encoding has no way to replace what it cannot decode.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    for piece in pieces:
+        for start in range(0, len(piece), _PIECE):
+            if text := _decoded(decoder, piece[start : start + _PIECE], encoding):
+                yield text
+    if text := _decoded(decoder, b"", encoding, final=True):
+        yield text
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, piece: bytes, encoding: str, *, final: bool = False) -> bytes:
+    try:
+        text = decoder.decode(piece, final)
+    except UnicodeError as error:  # of the few encodings that cannot replace
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"the file cannot be read as {encoding}: {error}") from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return "".join("\ufffd" if 0xD800 <= ord(c) < 0xE000 else c for c in text).encode()
+
+
+def _byte_order(part: bytes) -> str:
+    """Of text in UTF-16 or UTF-32, most of which is ASCII: the first bytes of its characters are NUL, or the last."""
+    return "be" if part[0::2].count(0) > part[1::2].count(0) else "le"
+
+
+def _nul_kind(part: bytes) -> str:
+    even, odd = part[0::2].count(0), part[1::2].count(0)
+    if max(even, odd) > 4 * min(even, odd):
+        encoding = f"utf-16-{_byte_order(part)}"
+        return f"this is UTF-16 without a byte order mark; save it as UTF-8, or name the encoding {encoding}"
+    return "this is not text; save it as CSV in UTF-8"
