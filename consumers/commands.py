@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from consumers.cloudevents import Received, Record, read_event
 from consumers.inbox import Inbox
@@ -14,6 +15,9 @@ from schemas.commands import COMMANDS
 from schemas.commands.base import RESERVED_IDS, Command
 from schemas.errors import ErrorCode
 from schemas.topics import Topic
+
+_LONGEST_FETCH_MS: Final = 20
+"""Somebody waits for the result of a command: see consumers/subscription.py for what more fetches cost."""
 
 
 def attach(worker: Worker) -> None:
@@ -32,6 +36,7 @@ def attach(worker: Worker) -> None:
             inbox.receive,
             max_records=worker.settings.command_batch_size,
             stop=worker.stop,
+            longest_fetch_ms=_LONGEST_FETCH_MS,
         )
 
 

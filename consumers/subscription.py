@@ -24,9 +24,9 @@ _PAUSES: Final = (0.2, 0.5, 1, 2, 5, 10, 15)
 _LONGEST_WORK_MS: Final = 30 * 60 * 1000
 """Planning a file or writing a snapshot may take minutes; a dead worker is noticed by its heartbeats, in seconds."""
 
-_LONGEST_FETCH_MS: Final = 20
-"""How long the broker may hold an empty fetch. Kafka answers when the first record comes; the embedded broker waits to
-the end whatever comes, and every record would wait with it."""
+_LONGEST_FETCH_MS: Final = 200
+"""How long the broker may hold an empty fetch. Kafka answers when the first record comes. The embedded broker waits to
+the end whatever comes, and every record waits with it; but each fetch costs it and the worker a millisecond."""
 
 Receive = Callable[[Sequence[Record]], Awaitable[None]]
 
@@ -39,6 +39,7 @@ def subscribe(  # noqa: PLR0913 - what a subscription is
     max_records: int,
     stop: Callable[[BaseException], None],
     group: str | None = None,
+    longest_fetch_ms: int = _LONGEST_FETCH_MS,
 ) -> None:
     """Attach `receive` to a topic, in `group` or the consumer group of the topic's name.
 
@@ -63,8 +64,8 @@ def subscribe(  # noqa: PLR0913 - what a subscription is
         group_id=group or topic,
         batch=True,
         max_records=max_records,
-        batch_timeout_ms=50,
-        fetch_max_wait_ms=_LONGEST_FETCH_MS,
+        batch_timeout_ms=500,  # an empty look; records are handed over as they come
+        fetch_max_wait_ms=longest_fetch_ms,
         max_poll_interval_ms=_LONGEST_WORK_MS,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.NACK_ON_ERROR,
