@@ -42,7 +42,10 @@ class Settings(BaseSettings):
         24, le=168, description="How long the link of a snapshot can be used; S3 allows seven days."
     )
     fetch_deadline_seconds: float = Field(3600.0, gt=0, description="For fetching all of an https URL.")
-    sync_chunk_rows: PositiveInt = Field(20_000, description="Aimed rows of one chunk of a sync: one transaction.")
+    sync_chunk_rows: PositiveInt = Field(20_000, description="Aimed rows of one chunk of a sync: one message.")
+    sync_step_rows: PositiveInt = Field(
+        1_000, description="Aimed rows of a sync in one transaction: what commands on the same levels wait for."
+    )
     sync_consumers: PositiveInt = Field(
         2, description="Parts of syncs that one worker has in hand: while one waits for PostgreSQL, another works."
     )

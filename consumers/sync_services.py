@@ -18,6 +18,7 @@ def sync_services(worker: Worker) -> SyncServices:
         SourceLimits(settings.s3_uploads_bucket, settings.s3_source_buckets, _web_limits(settings)),
         SyncLimits(
             settings.sync_chunk_rows,
+            settings.sync_step_rows,
             settings.sync_atomic_max_rows,
             settings.sync_part_attempts,
             settings.wipe_guard_percent,

@@ -119,12 +119,12 @@ def test_the_relay_reads_no_month_of_the_log_but_those_of_its_batches(shop: Data
         statement = statements("outbox")["copy_changes_of_batches"]
         query = statement.partition("COPY (")[2].removesuffix(") TO STDOUT (FORMAT csv)")
         [batch] = [b for b in claim_batches(connection, 1000) if b.change_count]
-        times = {"first": batch.recorded_at, "last": batch.recorded_at}
         plan = ClientCursor(connection).execute(
-            f"EXPLAIN {query}", {"account_ids": [batch.account_id], "batch_ids": [batch.batch_id], **times}
+            f"EXPLAIN {query}",
+            {"account_ids": [batch.account_id], "batch_ids": [batch.batch_id], "times": [batch.recorded_at]},
         )
-        text = "\n".join(line for (line,) in plan)
-        assert {f"change_log_{batch.recorded_at:%Y_%m}"} == set(re.findall(r"on (change_log\w+)", text))
+        read = "\n".join(line for (line,) in plan)
+        assert {f"change_log_{batch.recorded_at:%Y_%m}"} == set(re.findall(r"on (change_log\w+)", read))
 
 
 def test_changes_over_the_edge_of_two_months_are_published_together(shop: Database) -> None:

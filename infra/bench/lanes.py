@@ -19,8 +19,6 @@ from infra.bench.uploads import write_upload
 from infra.platform import Platform
 from schemas.topics import Topic
 
-_WORKERS: Final = (("commands",), ("relay",), ("uploads", "syncs", "scheduler"), ("syncs",))
-"""The usual two workers that apply syncs, and a lane of its own for commands."""
 _PER_S: Final = 500
 _OTHERS: Final = 50_000
 """Products that the file does not name."""
@@ -38,7 +36,7 @@ def bench_lanes(rows: int, data_dir: Path) -> dict[str, float]:
     `p50_ms` and `p99_ms` are from publishing to the change event, `result_*` to the result; `file_*` and `other_*` are
     of commands on products that the file names and on others; `alone_*` is the same load before the sync.
     """
-    with Platform(data_dir, _WORKERS) as platform, tempfile.TemporaryDirectory() as folder:
+    with Platform(data_dir) as platform, tempfile.TemporaryDirectory() as folder:
         upload = Path(folder) / "count.csv"
         write_upload(upload, rows)
         with psycopg.connect(platform.settings.database_url.get_secret_value()) as connection:

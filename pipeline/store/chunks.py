@@ -47,12 +47,12 @@ _KEPT_CHARACTERS: Final = 1000
 def stage_rows(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
     """Bring validated rows (see `validate_rows`) with their numbers in `row` into this transaction.
 
-    Frames of one chunk may come one after the other. Each is put in the order of its SKUs: the look-ups that follow
-    then go through each index once, which halves their cost.
+    Several frames may come one after the other. Each is in the order of its SKUs: the look-ups that follow then go
+    through each index once, which halves their cost.
     """
     connection.execute(_SQL["create_stage"])
     used = [c for c in COLUMNS if c in ("sku", "quantity", "action") or (rows.get_column(c) != "").any()]
-    staged = rows.select(*_NUMBERS, "errors", pl.col(used).str.slice(0, _KEPT_CHARACTERS)).sort("sku")
+    staged = rows.select(*_NUMBERS, "errors", pl.col(used).str.slice(0, _KEPT_CHARACTERS))
     columns = sql.SQL(", ").join(map(sql.Identifier, staged.columns))
     write_frame(connection, sql.SQL(_SQL["copy_stage"]).format(columns=columns), staged)
 

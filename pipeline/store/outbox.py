@@ -180,12 +180,10 @@ def _copied(connection: psycopg.Connection, statement: str, batches: Sequence[Pe
 
 def _lines_of(batches: Sequence[PendingBatch]) -> dict[str, Any]:
     """Where the ledger lines of some batches are."""
-    times = [batch.recorded_at for batch in batches]
     return {
         "account_ids": sorted({batch.account_id for batch in batches}),
         "batch_ids": [batch.batch_id for batch in batches],
-        "first": min(times),
-        "last": max(times),
+        "times": sorted({batch.recorded_at for batch in batches}),
     }
 
 
@@ -202,9 +200,10 @@ def publish_outbox(database: Database, send: Callable[[Sequence[Publishable]], N
     meanwhile is not kept waiting behind the changes of a large file: it goes out in between (see `claim_express`).
     """
     with database.transaction() as connection:
+        connection.execute(_SQL["prefer_indexes"])
         batches = claim_batches(connection, max_messages)
         messages = messages_of(connection, batches)
-        has_file = any(batch.change_count > EXPRESS_MESSAGES and not batch.result_count for batch in batches)
+        has_file = sum(batch.change_count for batch in batches if not batch.result_count) > EXPRESS_MESSAGES
         if has_file:
             _publish_express(connection, batches, send)
         while part := list(islice(messages, EXPRESS_MESSAGES if has_file else max_messages)):

@@ -56,11 +56,11 @@ class StoredRange:
 
 @dataclass(frozen=True)
 class LockedChunk:
-    """A chunk that this transaction holds."""
+    """A chunk that this transaction holds. `rows_done`: how many of its rows have their status."""
 
     status: str
     row_count: int
-    attempts: int
+    rows_done: int
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,12 @@ def pieces(connection: psycopg.Connection, key: SyncKey, chunk: int) -> list[Pie
     return [Piece(*row) for row in connection.execute(_SQL["pieces"], key.parameters(chunk=chunk))]
 
 
-def end_chunk(
-    connection: psycopg.Connection, key: SyncKey, chunk: int, status: Literal["done", "aborted", "failed"]
-) -> None:
-    """Close a held chunk."""
-    connection.execute(_SQL["end_chunk"], key.parameters(chunk=chunk, status=status))
+def count_step(
+    connection: psycopg.Connection, key: SyncKey, chunk: int, rows: int, status: Literal["done", "aborted", "failed"]
+) -> bool:
+    """Count rows of a held chunk that have their status now; whether they were the last, with which it ends."""
+    row = connection.execute(_SQL["count_step"], key.parameters(chunk=chunk, rows=rows, status=status)).fetchone()
+    return row == (True,)
 
 
 # Both -----------------------------------------------------------------------------------------------------------------

@@ -238,20 +238,21 @@ def abort_job(connection: psycopg.Connection, key: SyncKey, reason: str) -> None
     publish_status(connection, key)
 
 
-def count_chunk(
+def count_rows(
     connection: psycopg.Connection,
     key: SyncKey,
     counts: Mapping[ItemStatus, int],
     codes: Mapping[str, int],
     *,
+    ends_chunk: bool,
     error_code: ErrorCode | None = None,
 ) -> Job:
-    """Add the counts of a chunk to its job; the job as it is then, held.
+    """Add the counts of some rows of a chunk to its job; the job as it is then, held.
 
     To be called last in the transaction: every chunk of the job needs it.
     """
-    numbers = {status.value: counts.get(status, 0) for status in ItemStatus}
-    connection.execute(_SQL["count_chunk"], key.parameters(**numbers, codes=Jsonb(dict(codes)), error_code=error_code))
+    numbers = {status.value: counts.get(status, 0) for status in ItemStatus} | {"chunks": int(ends_chunk)}
+    connection.execute(_SQL["count_rows"], key.parameters(**numbers, codes=Jsonb(dict(codes)), error_code=error_code))
     return require_job(connection, key)
 
 

@@ -1,4 +1,7 @@
-"""Applies one chunk of a sync: levels, ledger, statuses, rejects and counts in one transaction."""
+"""Applies one chunk of a sync, in steps: levels, ledger, statuses, rejects and counts of some rows in one transaction.
+
+Commands on the same levels wait for a step, so it is short. How many rows of a chunk are done stands in its row.
+"""
 
 import psycopg
 
@@ -7,7 +10,7 @@ from pipeline.store import chunks, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.chunks import Effect
 from pipeline.store.syncs import Job, SyncKey, work_prefix
-from pipeline.syncs.chunk_rows import frames_of, keep_rejected, work_of
+from pipeline.syncs.chunk_rows import Step, keep_rejected, steps_of, work_of
 from pipeline.syncs.finish import end_if_done
 from pipeline.syncs.part_failures import counted
 from pipeline.syncs.services import SyncServices
@@ -17,43 +20,57 @@ from schemas.states import FailurePolicy, ItemStatus, SyncState
 
 
 def apply_chunk(message: SyncChunk, services: SyncServices) -> None:
-    """Apply a chunk. One that was applied before changes nothing; after an abort its rows become `aborted`.
+    """Apply a chunk, step by step. One that was applied before changes nothing, and one that was begun is gone on with.
 
-    A chunk that cannot be applied is tried again later; after too many attempts its rows are in error.
+    After an abort the rows of the steps that follow become `aborted`. A chunk that cannot be applied is tried again
+    later; after too many attempts the rows that are left are in error.
 
     Raises:
         Invalid: UNKNOWN_SYNC, the chunk was never planned.
-        TryLater: a server is away; nothing was written.
+        TryLater: a server is away; the steps before are written.
     """
     key = SyncKey(message.account_id, message.sync_id)
     with services.database.transaction() as connection:
         job = store.read_job(connection, key)
-        if job is None or sync_parts.lock_chunk(connection, key, message.chunk) is None:
+        chunk = sync_parts.lock_chunk(connection, key, message.chunk)
+        if job is None or chunk is None:
             raise Invalid(ErrorCode.UNKNOWN_SYNC, f"sync {key.sync_id} has no chunk {message.chunk}")
+        pieces = sync_parts.pieces(connection, key, message.chunk)
+    if chunk.status != "pending":
+        return
     ended = False
-    with counted(services, job, "chunk", message.chunk), services.database.transaction() as connection:
-        ended = _apply(connection, key, message.chunk, services)
+    with counted(services, job, "chunk", message.chunk):
+        is_atomic = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
+        rows_done = chunk.rows_done
+        for step in steps_of(pieces, chunk, None if is_atomic else services.limits.step_rows, services):
+            with services.database.transaction() as connection:
+                held = sync_parts.lock_chunk(connection, key, message.chunk)
+                if held is None or held.status != "pending" or held.rows_done != rows_done:
+                    return  # another worker has the same chunk, and goes on with it
+                job = store.read_job(connection, key) or job
+                ended = _apply_step(connection, job, message.chunk, step)
+            rows_done += step.row_count
     if ended:
         services.objects.delete_prefix(services.work_bucket, work_prefix(key))
 
 
-def _apply(connection: psycopg.Connection, key: SyncKey, chunk: int, services: SyncServices) -> bool:
-    """Apply a chunk that waits; whether that was the end of the job."""
-    held = sync_parts.lock_chunk(connection, key, chunk)
-    job = store.read_job(connection, key)
-    if held is None or job is None or held.status != "pending":
-        return False
-    frames = frames_of(sync_parts.pieces(connection, key, chunk), services)
-    for frame in frames():
+def _apply_step(connection: psycopg.Connection, job: Job, chunk: int, step: Step) -> bool:
+    """Apply a step of a held chunk; whether that was the end of the job."""
+    for frame in step.frames():
         chunks.stage_rows(connection, frame)
     work = work_of(job)
     aborted = job.state is SyncState.ABORTED
     counts = chunks.abort_staged(connection, work) if aborted else chunks.apply_staged(connection, work, _effect(job))
     if counts.get(ItemStatus.ERROR) or counts.get(ItemStatus.ABORTED):
-        keep_rejected(connection, work, frames)
+        keep_rejected(connection, work, step.frames)
     codes = chunks.count_errors(connection)
-    sync_parts.end_chunk(connection, key, chunk, "aborted" if aborted else "done")
-    return end_if_done(connection, store.count_chunk(connection, key, counts, codes))
+    ends_chunk = sync_parts.count_step(connection, job.key, chunk, step.row_count, "aborted" if aborted else "done")
+    counted_job = store.count_rows(connection, job.key, counts, codes, ends_chunk=ends_chunk)
+    if ends_chunk:
+        return end_if_done(connection, counted_job)
+    if counted_job.state is not job.state:  # too many errors
+        store.publish_status(connection, job.key)
+    return False
 
 
 def _effect(job: Job) -> Effect:

@@ -2,25 +2,34 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
+import numpy as np
 import polars as pl
 import psycopg
 
 from pipeline.object_failures import own_object
 from pipeline.store import chunks
 from pipeline.store.chunks import ChunkWork
-from pipeline.store.sync_parts import Piece
+from pipeline.store.sync_parts import LockedChunk, Piece
 from pipeline.store.syncs import Job
 from pipeline.syncs.batches import groups
 from pipeline.syncs.pieces import read_piece
 from pipeline.syncs.services import SyncServices
 
 _KEPT_BYTES: Final = 32 << 20
-"""Chunks up to here are held in memory as a whole; those of a large file with few levels are read part by part."""
+"""Chunks up to here are held in memory as a whole. Those of a large file with few levels are read part by part, and are
+one step."""
 
 Frames = Callable[[], Iterable[pl.DataFrame]]
-"""The rows of a chunk in file order, frame by frame, as often as they are asked for."""
+"""Rows frame by frame, each in the order of its SKUs, as often as they are asked for."""
+
+
+class Step(NamedTuple):
+    """Rows of a chunk that are applied in one transaction."""
+
+    row_count: int
+    frames: Frames
 
 
 def work_of(job: Job) -> ChunkWork:
@@ -37,8 +46,29 @@ def work_of(job: Job) -> ChunkWork:
     )
 
 
-def frames_of(pieces: list[Piece], services: SyncServices) -> Frames:
-    """The rows that lie in some pieces.
+def steps_of(pieces: list[Piece], chunk: LockedChunk, step_rows: int | None, services: SyncServices) -> Iterator[Step]:
+    """The rows of a chunk that have no status yet, in steps of about `step_rows`, or in one for None.
+
+    The order is the same whenever this is called: by SKU, and within one as in the file. A SKU is never split.
+
+    Raises:
+        Invalid: FILE_NOT_FOUND, a piece is gone.
+        TryLater: the work bucket is away.
+    """
+    left = left_of(pieces, chunk.rows_done, services)
+    frames = left()
+    if step_rows is None or not isinstance(frames, list):
+        yield Step(chunk.row_count - chunk.rows_done, left)
+        return
+    for frame in frames:
+        for step in _cut(frame, step_rows):
+            yield Step(step.height, partial(list, [step]))
+
+
+def left_of(pieces: list[Piece], rows_done: int, services: SyncServices) -> Frames:
+    """The rows that lie in some pieces, without the first `rows_done` in the order of steps.
+
+    They are in one frame, unless they are too many: then none were done before, since they are one step.
 
     Raises:
         Invalid: FILE_NOT_FOUND, a piece is gone.
@@ -49,10 +79,20 @@ def frames_of(pieces: list[Piece], services: SyncServices) -> Frames:
     for frame in _read(pieces, services):
         read.append(frame)
         size += int(frame.estimated_size())
-        if size > _KEPT_BYTES:
-            return lambda: _read(pieces, services)
-    whole = [pl.concat(read)] if read else []
+        if size > _KEPT_BYTES and not rows_done:
+            return lambda: (frame.sort("sku", maintain_order=True) for frame in _read(pieces, services))
+    whole = [pl.concat(read).sort("sku", maintain_order=True)[rows_done:]] if read else []
     return lambda: whole
+
+
+def _cut(rows: pl.DataFrame, step_rows: int) -> Iterator[pl.DataFrame]:
+    """Parts of at least `step_rows` rows, but the last; between two the SKU changes."""
+    ends = np.cumsum(rows.get_column("sku").rle().struct.field("len").to_numpy(), dtype=np.int64)
+    start = 0
+    while start < rows.height:
+        end = int(ends[min(int(np.searchsorted(ends, start + step_rows)), len(ends) - 1)])
+        yield rows[start:end]
+        start = end
 
 
 def _read(pieces: list[Piece], services: SyncServices) -> Iterator[pl.DataFrame]:

@@ -11,7 +11,7 @@ from pipeline.store import chunks, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.sync_parts import Kind
 from pipeline.store.syncs import Job, SyncKey
-from pipeline.syncs.chunk_rows import frames_of, keep_rejected, work_of
+from pipeline.syncs.chunk_rows import keep_rejected, left_of, work_of
 from pipeline.syncs.finish import end_if_done
 from pipeline.syncs.services import SyncServices
 from schemas.errors import ErrorCode
@@ -64,28 +64,30 @@ def _fail_planning(connection: psycopg.Connection, job: Job, reason: Invalid) ->
 
 
 def _give_up_chunk(connection: psycopg.Connection, services: SyncServices, key: SyncKey, chunk: int) -> None:
-    """Have all its rows in error."""
+    """Have all its rows in error that have no status yet."""
     held = sync_parts.lock_chunk(connection, key, chunk)
     job = store.read_job(connection, key)
     if held is None or job is None or held.status != "pending":
         return
+    left = held.row_count - held.rows_done
     try:
         with connection.transaction():
-            counts, codes = _tell_of_rows(connection, services, job, chunk)
+            counts, codes = _tell_of_rows(connection, services, job, chunk, held.rows_done)
     except TryLater:
         raise
     except Exception:
         log.exception("sync %s: the rows of chunk %s are lost", key.sync_id, chunk)
-        counts, codes = {ItemStatus.ERROR: held.row_count}, {ErrorCode.PART_FAILED.value: held.row_count}
-    sync_parts.end_chunk(connection, key, chunk, "failed")
-    end_if_done(connection, store.count_chunk(connection, key, counts, codes, error_code=ErrorCode.PART_FAILED))
+        counts, codes = {ItemStatus.ERROR: left}, {ErrorCode.PART_FAILED.value: left}
+    sync_parts.count_step(connection, key, chunk, left, "failed")
+    code = ErrorCode.PART_FAILED
+    end_if_done(connection, store.count_rows(connection, key, counts, codes, ends_chunk=True, error_code=code))
 
 
 def _tell_of_rows(
-    connection: psycopg.Connection, services: SyncServices, job: Job, chunk: int
+    connection: psycopg.Connection, services: SyncServices, job: Job, chunk: int, rows_done: int
 ) -> tuple[dict[ItemStatus, int], dict[str, int]]:
     work = work_of(job)
-    frames = frames_of(sync_parts.pieces(connection, job.key, chunk), services)
+    frames = left_of(sync_parts.pieces(connection, job.key, chunk), rows_done, services)
     for frame in frames():
         chunks.stage_rows(connection, frame)
     counts = chunks.fail_staged(connection, work)

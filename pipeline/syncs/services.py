@@ -9,11 +9,12 @@ from pipeline.uploads.source import SourceLimits
 
 @dataclass(frozen=True)
 class SyncLimits:
-    """`chunk_rows`: aimed rows of a chunk; `atomic_max_rows`: most rows that are applied all or nothing;
+    """`chunk_rows`: aimed rows of a chunk; `step_rows`: of those in one transaction; `atomic_max_rows`: most rows that are applied all or nothing;
     `part_attempts`: how often a part is tried; `wipe_guard_percent`: of a warehouse that has no share of its own.
     """
 
     chunk_rows: int = 20_000
+    step_rows: int = 1_000
     atomic_max_rows: int = 200_000
     part_attempts: int = 5
     wipe_guard_percent: int = 50

@@ -8,6 +8,10 @@ RETURNING batch_id, created_at::text
 -- Tells the relay, when the transaction commits, that there is something to publish.
 NOTIFY onhand_outbox
 
+-- name: prefer_indexes
+-- The relay looks up what is new: no statistics know it yet, and without them a scan of all there is can look cheap.
+SET LOCAL enable_seqscan = off
+
 -- name: claim_batches
 -- The oldest batches that are not published yet, locked: a second relay waits here until the first has deleted them.
 SELECT account_id, batch_id, change_count, result_count, messages, created_at, change_count > 0 AND EXISTS (
@@ -32,27 +36,30 @@ FOR UPDATE SKIP LOCKED
 -- that batch and those behind it would overtake it.
 SELECT min(c.batch_id)
 FROM change_log AS c
-JOIN change_log AS before
-    ON before.account_id = c.account_id AND before.level_id = c.level_id AND before.version = c.version - 1
-JOIN outbox AS o ON o.batch_id = before.batch_id
-WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at BETWEEN %(first)s AND %(last)s
-    AND c.batch_id = ANY(%(batch_ids)s) AND before.batch_id <> ALL(%(batch_ids)s)
+CROSS JOIN LATERAL (
+    SELECT batch_id FROM change_log
+    WHERE account_id = c.account_id AND level_id = c.level_id AND version = c.version - 1 OFFSET 0
+) AS before
+WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at = ANY(%(times)s) AND c.batch_id = ANY(%(batch_ids)s)
+    AND before.batch_id <> ALL(%(batch_ids)s) AND before.batch_id IN (SELECT batch_id FROM outbox)
 
 -- name: delete_batches
 -- Forgets batches that the broker has acknowledged in full.
 DELETE FROM outbox WHERE batch_id = ANY(%(batch_ids)s)
 
 -- name: copy_changes_of_batches
--- The ledger lines of some batches with the names of their levels, in the order in which they are published. The times
--- of the batches are those of their lines: the index by account and time finds them, in the months between.
+-- The ledger lines of some batches with the names of their levels, in the order in which they are published. The time of
+-- a batch is that of its lines: the index by account and time finds them, without those of others in between. OFFSET 0
+-- makes each look-up a step of its own: no statistics know a new batch, and a join may be planned as a scan of all levels.
 COPY (
     SELECT c.account_id, l.warehouse_id, l.sku, l.location_id, nullif(l.lot_id, ''), c.level_id, c.version, c.state,
            c.delta, c.after, c.reason, c.note, c.document, c.actor, c.provider_account_id, c.origin, c.command_id,
            c.sync_id, c.sync_row, c.recorded_at AT TIME ZONE 'UTC'
     FROM change_log AS c
-    JOIN levels AS l ON l.account_id = c.account_id AND l.level_id = c.level_id
-    WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at BETWEEN %(first)s AND %(last)s
-      AND c.batch_id = ANY(%(batch_ids)s)
+    CROSS JOIN LATERAL (
+        SELECT * FROM levels WHERE account_id = c.account_id AND level_id = c.level_id OFFSET 0
+    ) AS l
+    WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at = ANY(%(times)s) AND c.batch_id = ANY(%(batch_ids)s)
     ORDER BY c.batch_id, c.level_id, c.version, c.state
 ) TO STDOUT (FORMAT csv)
 
@@ -68,10 +75,12 @@ COPY (
         SELECT c.account_id, l.warehouse_id, l.sku, array_agg(c.batch_id) AS batch_ids,
                array_agg(c.level_id) AS level_ids, array_agg(c.version) AS versions, array_agg(c.origin) AS origins
         FROM change_log AS c
-        JOIN levels AS l ON l.account_id = c.account_id AND l.level_id = c.level_id
+        CROSS JOIN LATERAL (
+            SELECT * FROM levels WHERE account_id = c.account_id AND level_id = c.level_id OFFSET 0
+        ) AS l
         LEFT JOIN locations AS n
             ON n.account_id = l.account_id AND n.warehouse_id = l.warehouse_id AND n.location_id = l.location_id
-        WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at BETWEEN %(first)s AND %(last)s
+        WHERE c.account_id = ANY(%(account_ids)s) AND c.recorded_at = ANY(%(times)s)
           AND c.batch_id = ANY(%(batch_ids)s) AND c.state = 'available' AND n.sellable IS NOT FALSE
           AND (l.account_id, l.warehouse_id) IN (SELECT account_id, warehouse_id FROM channel_locations)
         GROUP BY c.account_id, l.warehouse_id, l.sku

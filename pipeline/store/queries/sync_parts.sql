@@ -50,7 +50,7 @@ FROM unnest(%(chunks)s::integer[], %(row_counts)s::integer[]) AS new
 
 -- name: lock_chunk
 -- Reads a chunk and holds it: a second delivery waits here until the first has committed.
-SELECT status, row_count, attempts
+SELECT status, row_count, rows_done
 FROM sync_chunks
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND chunk = %(chunk)s
 FOR UPDATE
@@ -63,10 +63,14 @@ FROM sync_ranges
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND pieces[%(chunk)s + 1] > 0
 ORDER BY range
 
--- name: end_chunk
--- The chunk's rows have their statuses, or it was given up.
-UPDATE sync_chunks SET status = %(status)s, retry_at = NULL, updated_at = clock_timestamp()
+-- name: count_step
+-- Some more rows of the chunk have their statuses; with the last of them it ends. Returns whether it did.
+UPDATE sync_chunks
+SET rows_done = rows_done + %(rows)s,
+    status = CASE WHEN rows_done + %(rows)s = row_count THEN %(status)s ELSE status END,
+    retry_at = NULL, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND chunk = %(chunk)s
+RETURNING rows_done = row_count
 
 -- name: pending_chunks
 -- The chunks of a job that were not reached yet.

@@ -114,8 +114,8 @@ SET status = 'aborted', abort_reason = %(reason)s, updated_at = clock_timestamp(
     finished_at = CASE WHEN chunks_done = chunk_count AND total_count = 0 THEN clock_timestamp() END
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
--- name: count_chunk
--- Adds the counts of a chunk to its job. One that is to stop after some errors stops itself here.
+-- name: count_rows
+-- Adds the counts of some rows to their job, and the chunks that ended with them. One that is to stop after some errors stops itself here.
 UPDATE sync_jobs
 SET success_count = success_count + %(success)s,
     error_count = error_count + %(error)s,
@@ -129,7 +129,7 @@ SET success_count = success_count + %(success)s,
             GROUP BY key
         ) AS summed
     ),
-    chunks_done = chunks_done + 1,
+    chunks_done = chunks_done + %(chunks)s,
     updated_at = clock_timestamp(),
     status = CASE
         WHEN status = 'processing' AND error_count + %(error)s >= (options ->> 'max_errors')::bigint THEN 'aborted'

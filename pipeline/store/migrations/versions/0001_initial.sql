@@ -440,6 +440,7 @@ CREATE TABLE sync_chunks (
     sync_id    uuid NOT NULL,
     chunk      integer NOT NULL,
     row_count  integer NOT NULL,
+    rows_done  integer NOT NULL DEFAULT 0 CHECK (rows_done BETWEEN 0 AND row_count),
     status     text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'done', 'aborted', 'failed')),
     attempts   integer NOT NULL DEFAULT 0,
     retry_at   timestamptz,
