@@ -43,7 +43,7 @@ async def consumer_of(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         auto_offset_reset=begin,
         enable_auto_commit=False,
-        fetch_max_wait_ms=5,  # see consumers/subscription.py
+        fetch_max_wait_ms=20,  # see consumers/subscription.py; a shorter one would load the broker that is measured
     )
     await consumer.start()
     try:
