@@ -93,7 +93,8 @@ class Staff:
         self.workers[number] = self._start(ROLES[number])
 
     def _start(self, roles: tuple[str, ...]) -> Worker:
-        return self.house.worker(*roles, sync_chunk_rows=str(CHUNK_ROWS), sync_stuck_seconds="5", upkeep_seconds="1")
+        rows = {"sync_chunk_rows": str(CHUNK_ROWS), "sync_step_rows": str(CHUNK_ROWS // 4)}
+        return self.house.worker(*roles, **rows, sync_stuck_seconds="5", upkeep_seconds="1")
 
 
 def test_a_sync_survives_twenty_kills_at_random_instants(house: House) -> None:

@@ -1,5 +1,6 @@
 """The rows of a chunk: fetched from the pieces of all ranges, and kept where they were not applied."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
@@ -86,11 +87,12 @@ def left_of(pieces: list[Piece], rows_done: int, services: SyncServices) -> Fram
 
 
 def _cut(rows: pl.DataFrame, step_rows: int) -> Iterator[pl.DataFrame]:
-    """Parts of at least `step_rows` rows, but the last; between two the SKU changes."""
+    """Parts of about `step_rows` rows, all of much the same size; between two the SKU changes."""
+    aimed = math.ceil(rows.height / max(1, round(rows.height / step_rows)))
     ends = np.cumsum(rows.get_column("sku").rle().struct.field("len").to_numpy(), dtype=np.int64)
     start = 0
     while start < rows.height:
-        end = int(ends[min(int(np.searchsorted(ends, start + step_rows)), len(ends) - 1)])
+        end = int(ends[min(int(np.searchsorted(ends, start + aimed)), len(ends) - 1)])
         yield rows[start:end]
         start = end
 

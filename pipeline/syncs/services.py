@@ -14,7 +14,7 @@ class SyncLimits:
     """
 
     chunk_rows: int = 20_000
-    step_rows: int = 1_000
+    step_rows: int = 4_000
     atomic_max_rows: int = 200_000
     part_attempts: int = 5
     wipe_guard_percent: int = 50

@@ -253,7 +253,7 @@ CREATE TABLE outbox (
     messages     jsonb,            -- documents to publish as they are
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (account_id, batch_id)
-);
+) WITH (vacuum_truncate = off); -- it empties all the time: to give the pages back would lock it each time
 CREATE INDEX outbox_order ON outbox (batch_id);
 
 -- Commands ------------------------------------------------------------------------------------------------------------
