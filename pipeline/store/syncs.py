@@ -238,11 +238,17 @@ def abort_job(connection: psycopg.Connection, key: SyncKey, reason: str) -> None
     publish_status(connection, key)
 
 
+class RowCounts(NamedTuple):
+    """How many rows have which status, and how many are in error with which code."""
+
+    statuses: Mapping[ItemStatus, int]
+    codes: Mapping[str, int]
+
+
 def count_rows(
     connection: psycopg.Connection,
     key: SyncKey,
-    counts: Mapping[ItemStatus, int],
-    codes: Mapping[str, int],
+    rows: RowCounts,
     *,
     ends_chunk: bool,
     error_code: ErrorCode | None = None,
@@ -251,8 +257,9 @@ def count_rows(
 
     To be called last in the transaction: every chunk of the job needs it.
     """
-    numbers = {status.value: counts.get(status, 0) for status in ItemStatus} | {"chunks": int(ends_chunk)}
-    connection.execute(_SQL["count_rows"], key.parameters(**numbers, codes=Jsonb(dict(codes)), error_code=error_code))
+    numbers = {status.value: rows.statuses.get(status, 0) for status in ItemStatus} | {"chunks": int(ends_chunk)}
+    more = {"codes": Jsonb(dict(rows.codes)), "error_code": error_code}
+    connection.execute(_SQL["count_rows"], key.parameters(**numbers, **more))
     return require_job(connection, key)
 
 

@@ -9,7 +9,7 @@ from pipeline.errors import Invalid
 from pipeline.store import chunks, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.chunks import Effect
-from pipeline.store.syncs import Job, SyncKey, work_prefix
+from pipeline.store.syncs import Job, RowCounts, SyncKey, work_prefix
 from pipeline.syncs.chunk_rows import Step, keep_rejected, steps_of, work_of
 from pipeline.syncs.finish import end_if_done
 from pipeline.syncs.part_failures import counted
@@ -63,9 +63,9 @@ def _apply_step(connection: psycopg.Connection, job: Job, chunk: int, step: Step
     counts = chunks.abort_staged(connection, work) if aborted else chunks.apply_staged(connection, work, _effect(job))
     if counts.get(ItemStatus.ERROR) or counts.get(ItemStatus.ABORTED):
         keep_rejected(connection, work, step.frames)
-    codes = chunks.count_errors(connection)
+    rows = RowCounts(counts, chunks.count_errors(connection))
     ends_chunk = sync_parts.count_step(connection, job.key, chunk, step.row_count, "aborted" if aborted else "done")
-    counted_job = store.count_rows(connection, job.key, counts, codes, ends_chunk=ends_chunk)
+    counted_job = store.count_rows(connection, job.key, rows, ends_chunk=ends_chunk)
     if ends_chunk:
         return end_if_done(connection, counted_job)
     if counted_job.state is not job.state:  # too many errors

@@ -10,7 +10,7 @@ from pipeline.errors import Invalid, TryLater
 from pipeline.store import chunks, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.sync_parts import Kind
-from pipeline.store.syncs import Job, SyncKey
+from pipeline.store.syncs import Job, RowCounts, SyncKey
 from pipeline.syncs.chunk_rows import keep_rejected, left_of, work_of
 from pipeline.syncs.finish import end_if_done
 from pipeline.syncs.services import SyncServices
@@ -72,24 +72,24 @@ def _give_up_chunk(connection: psycopg.Connection, services: SyncServices, key: 
     left = held.row_count - held.rows_done
     try:
         with connection.transaction():
-            counts, codes = _tell_of_rows(connection, services, job, chunk, held.rows_done)
+            rows = _tell_of_rows(connection, services, job, chunk, held.rows_done)
     except TryLater:
         raise
     except Exception:
         log.exception("sync %s: the rows of chunk %s are lost", key.sync_id, chunk)
-        counts, codes = {ItemStatus.ERROR: left}, {ErrorCode.PART_FAILED.value: left}
+        rows = RowCounts({ItemStatus.ERROR: left}, {ErrorCode.PART_FAILED.value: left})
     sync_parts.count_step(connection, key, chunk, left, "failed")
-    code = ErrorCode.PART_FAILED
-    end_if_done(connection, store.count_rows(connection, key, counts, codes, ends_chunk=True, error_code=code))
+    counted_job = store.count_rows(connection, key, rows, ends_chunk=True, error_code=ErrorCode.PART_FAILED)
+    end_if_done(connection, counted_job)
 
 
 def _tell_of_rows(
     connection: psycopg.Connection, services: SyncServices, job: Job, chunk: int, rows_done: int
-) -> tuple[dict[ItemStatus, int], dict[str, int]]:
+) -> RowCounts:
     work = work_of(job)
     frames = left_of(sync_parts.pieces(connection, job.key, chunk), rows_done, services)
     for frame in frames():
         chunks.stage_rows(connection, frame)
     counts = chunks.fail_staged(connection, work)
     keep_rejected(connection, work, frames)
-    return counts, chunks.count_errors(connection)
+    return RowCounts(counts, chunks.count_errors(connection))

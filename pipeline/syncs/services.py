@@ -9,8 +9,9 @@ from pipeline.uploads.source import SourceLimits
 
 @dataclass(frozen=True)
 class SyncLimits:
-    """`chunk_rows`: aimed rows of a chunk; `step_rows`: of those in one transaction; `atomic_max_rows`: most rows that are applied all or nothing;
-    `part_attempts`: how often a part is tried; `wipe_guard_percent`: of a warehouse that has no share of its own.
+    """`chunk_rows`: aimed rows of a chunk; `step_rows`: of those in one transaction; `atomic_max_rows`: most rows that
+    are applied all or nothing; `part_attempts`: how often a part is tried; `wipe_guard_percent`: of a warehouse that
+    has no share of its own.
     """
 
     chunk_rows: int = 20_000
