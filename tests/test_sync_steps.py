@@ -6,14 +6,22 @@ from uuid import UUID
 
 import pytest
 
+from pipeline.commands.handler import apply_commands
 from pipeline.errors import TryLater
 from pipeline.store import sync_parts
 from tests.support.desk import Desk
+from tests.support.orders import stock
 
 FILE = "sku,quantity,location\n" + "".join(f"S{n},{n + 1},\nS{n},{n + 2},A-01\n" for n in range(6))
 """Two rows of each SKU; in steps of four rows they are three."""
 
 BeforeStep = Callable[[int, Callable[[], None]], None]
+
+
+@pytest.fixture(autouse=True)
+def _no_commands_come_in(desk: Desk) -> None:
+    """Those that made the catalogue are some time ago."""
+    desk.ask("UPDATE commands SET recorded_at = recorded_at - interval '1 minute'")
 
 
 @pytest.fixture
@@ -65,6 +73,15 @@ def test_each_step_is_a_batch_of_its_own_and_a_sku_is_in_one_of_them(desk: Desk)
     batches = batches_by_sku(desk)
     assert {len(found) for found in batches.values()} == {1}
     assert len(set.union(*batches.values())) == 3
+
+
+def test_steps_are_shorter_while_commands_come_in(desk: Desk) -> None:
+    desk.limit(step_rows=8)
+    sync_id = desk.request(desk.put(FILE))
+    apply_commands([stock("busy", "add", 1, sku="A")], desk.database)
+    desk.apply_all(sync_id)
+    del (found := batches_by_sku(desk))["A"]
+    assert len(set.union(*found.values())) == 6
 
 
 def test_a_sku_of_more_rows_than_a_step_is_one_step(desk: Desk) -> None:

@@ -98,3 +98,8 @@ def insert_outcomes(connection: psycopg.Connection, outcomes: Iterable[Outcome],
                     *batches[account_id],
                 )
             )
+
+
+def are_coming_in(connection: psycopg.Connection) -> bool:
+    """Whether commands were carried out in the last five seconds."""
+    return connection.execute(_SQL["are_coming_in"]).fetchone() == (True,)

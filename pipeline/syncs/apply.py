@@ -3,20 +3,26 @@
 Commands on the same levels wait for a step, so it is short. How many rows of a chunk are done stands in its row.
 """
 
+import math
+from typing import Final
+
 import psycopg
 
 from pipeline.errors import Invalid
-from pipeline.store import chunks, sync_parts
+from pipeline.store import chunks, commands, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.chunks import Effect
 from pipeline.store.syncs import Job, RowCounts, SyncKey, work_prefix
-from pipeline.syncs.chunk_rows import Step, keep_rejected, steps_of, work_of
+from pipeline.syncs.chunk_rows import ChunkRows, Step, keep_rejected, work_of
 from pipeline.syncs.finish import end_if_done
 from pipeline.syncs.part_failures import counted
 from pipeline.syncs.services import SyncServices
 from schemas.errors import ErrorCode
 from schemas.jobs import SyncChunk
 from schemas.states import FailurePolicy, ItemStatus, SyncState
+
+_BUSY_SHARE: Final = 4
+"""A step is so much smaller while commands come in."""
 
 
 def apply_chunk(message: SyncChunk, services: SyncServices) -> None:
@@ -40,9 +46,9 @@ def apply_chunk(message: SyncChunk, services: SyncServices) -> None:
         return
     ended = False
     with counted(services, job, "chunk", message.chunk):
-        is_atomic = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
+        rows = ChunkRows(pieces, chunk, services)
         rows_done = chunk.rows_done
-        for step in steps_of(pieces, chunk, None if is_atomic else services.limits.step_rows, services):
+        while step := rows.take(_step_rows(job, services)):
             with services.database.transaction() as connection:
                 held = sync_parts.lock_chunk(connection, key, message.chunk)
                 if held is None or held.status != "pending" or held.rows_done != rows_done:
@@ -52,6 +58,15 @@ def apply_chunk(message: SyncChunk, services: SyncServices) -> None:
             rows_done += step.row_count
     if ended:
         services.objects.delete_prefix(services.work_bucket, work_prefix(key))
+
+
+def _step_rows(job: Job, services: SyncServices) -> int | None:
+    """How many rows to apply in one transaction: fewer while commands come in, which may wait for them."""
+    if job.options.on_error is FailurePolicy.ALL_OR_NOTHING:
+        return None
+    with services.database.transaction() as connection:
+        busy = commands.are_coming_in(connection)
+    return math.ceil(services.limits.step_rows / _BUSY_SHARE) if busy else services.limits.step_rows
 
 
 def _apply_step(connection: psycopg.Connection, job: Job, chunk: int, step: Step) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
-import numpy as np
 import polars as pl
 import psycopg
 
@@ -47,23 +46,36 @@ def work_of(job: Job) -> ChunkWork:
     )
 
 
-def steps_of(pieces: list[Piece], chunk: LockedChunk, step_rows: int | None, services: SyncServices) -> Iterator[Step]:
-    """The rows of a chunk that have no status yet, in steps of about `step_rows`, or in one for None.
+class ChunkRows:
+    """The rows of a chunk that have no status yet, to be taken step by step.
 
-    The order is the same whenever this is called: by SKU, and within one as in the file. A SKU is never split.
-
-    Raises:
-        Invalid: FILE_NOT_FOUND, a piece is gone.
-        TryLater: the work bucket is away.
+    Their order is the same whenever they are read: by SKU, and within one as in the file. A SKU is never split.
     """
-    left = left_of(pieces, chunk.rows_done, services)
-    frames = left()
-    if step_rows is None or not isinstance(frames, list):
-        yield Step(chunk.row_count - chunk.rows_done, left)
-        return
-    for frame in frames:
-        for step in _cut(frame, step_rows):
-            yield Step(step.height, partial(list, [step]))
+
+    def __init__(self, pieces: list[Piece], chunk: LockedChunk, services: SyncServices) -> None:
+        """Read them.
+
+        Raises:
+            Invalid: FILE_NOT_FOUND, a piece is gone.
+            TryLater: the work bucket is away.
+        """
+        self._left = left_of(pieces, chunk.rows_done, services)
+        self._count = chunk.row_count - chunk.rows_done
+
+    def take(self, rows: int | None) -> Step | None:
+        """The next step, of about so many rows, or all that is left; None where nothing is."""
+        frames = self._left()
+        if not self._count:
+            return None
+        if rows is None or not isinstance(frames, list):
+            step = Step(self._count, self._left)
+        else:
+            [frame] = frames
+            taken = frame[: _cut(frame.get_column("sku"), rows)]
+            step = Step(taken.height, partial(list, [taken]))
+            self._left = partial(list, [frame[taken.height :]])
+        self._count -= step.row_count
+        return step
 
 
 def left_of(pieces: list[Piece], rows_done: int, services: SyncServices) -> Frames:
@@ -86,15 +98,10 @@ def left_of(pieces: list[Piece], rows_done: int, services: SyncServices) -> Fram
     return lambda: whole
 
 
-def _cut(rows: pl.DataFrame, step_rows: int) -> Iterator[pl.DataFrame]:
-    """Parts of about `step_rows` rows, all of much the same size; between two the SKU changes."""
-    aimed = math.ceil(rows.height / max(1, round(rows.height / step_rows)))
-    ends = np.cumsum(rows.get_column("sku").rle().struct.field("len").to_numpy(), dtype=np.int64)
-    start = 0
-    while start < rows.height:
-        end = int(ends[min(int(np.searchsorted(ends, start + aimed)), len(ends) - 1)])
-        yield rows[start:end]
-        start = end
+def _cut(skus: pl.Series, rows: int) -> int:
+    """Where to cut sorted rows so that all steps have about the same size; the SKU changes there, or it is the end."""
+    aimed = math.ceil(len(skus) / max(1, round(len(skus) / rows)))
+    return int(skus.search_sorted(skus[aimed - 1], side="right"))
 
 
 def _read(pieces: list[Piece], services: SyncServices) -> Iterator[pl.DataFrame]:

@@ -13,3 +13,7 @@ COPY commands (
     account_id, command_id, customer_account_id, type, body_hash, status, code, message, change_count, levels, batch_id,
     recorded_at
 ) FROM STDIN
+
+-- name: are_coming_in
+-- Whether the last batch of commands is of the last five seconds.
+SELECT recorded_at > clock_timestamp() - interval '5 seconds' FROM commands ORDER BY batch_id DESC LIMIT 1
