@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pipeline.errors import TryLater
@@ -17,6 +19,33 @@ class UpgradeError(Exception):
     """The database cannot be brought to this version's schema. The message says why and what to do."""
 
 
+class _Connection(psycopg.Connection[TupleRow]):
+    """Remembers the channel that is to be notified when its transaction is committed."""
+
+    channel: str | None = None
+
+
+def notify_after_commit(connection: psycopg.Connection, channel: str) -> None:
+    """Have a channel notified when the transaction of a `Database` is committed, by one of its own.
+
+    A transaction that notifies holds a lock of the whole server until it is on the disk, and all others that do wait for
+    it: a command would wait for the megabytes of a file. The notification may be lost with the connection; who listens
+    looks from time to time.
+    """
+    if isinstance(connection, _Connection):
+        connection.channel = channel
+
+
+def _notify(connection: _Connection, channel: str) -> None:
+    connection.autocommit = True
+    try:
+        connection.execute(
+            sql.SQL("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {}; COMMIT").format(sql.Identifier(channel))
+        )
+    finally:
+        connection.autocommit = False
+
+
 class Database:
     """A pool of connections. Safe to share between threads."""
 
@@ -24,7 +53,13 @@ class Database:
         """Nothing connects until the first transaction."""
         self.url = url
         self._pool = ConnectionPool(
-            url, min_size=0, max_size=max_size, open=False, timeout=10, kwargs={"autocommit": False}
+            url,
+            min_size=0,
+            max_size=max_size,
+            open=False,
+            timeout=10,
+            connection_class=_Connection,
+            kwargs={"autocommit": False},
         )
 
     @contextmanager
@@ -38,7 +73,11 @@ class Database:
         self._pool.open()
         try:
             with self._pool.connection() as connection:
+                connection.channel = None
                 yield connection
+                connection.commit()
+                if connection.channel:
+                    _notify(connection, connection.channel)
         except PoolTimeout as error:
             raise TryLater(f"PostgreSQL does not answer: {error}") from error
         except psycopg.DatabaseError as error:

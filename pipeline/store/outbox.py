@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from pipeline.store.change_events import level_changed_events
 from pipeline.store.channel_updates import channel_updates
-from pipeline.store.database import Database
+from pipeline.store.database import Database, notify_after_commit
 from pipeline.store.statements import statements
 from schemas.cloudevents import EventType
 from schemas.topics import Topic
@@ -77,7 +77,7 @@ def announce_batch(
             "messages": Jsonb([message.as_json() for message in messages]) if messages else None,
         },
     ).fetchone()
-    connection.execute(_SQL["wake_relay"])
+    notify_after_commit(connection, CHANNEL)
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives the row that it inserted
     return Batch._make(row)
 

@@ -4,10 +4,6 @@ INSERT INTO outbox (account_id, batch_id, change_count, result_count, messages)
 VALUES (%(account_id)s, nextval('batch_ids'), %(change_count)s, %(result_count)s, %(messages)s)
 RETURNING batch_id, created_at::text
 
--- name: wake_relay
--- Tells the relay, when the transaction commits, that there is something to publish.
-NOTIFY onhand_outbox
-
 -- name: prefer_indexes
 -- The relay looks up what is new: no statistics know it yet, and without them a scan of all there is can look cheap.
 SET LOCAL enable_seqscan = off
