@@ -16,7 +16,7 @@ from schemas.commands.base import RESERVED_IDS, Command
 from schemas.errors import ErrorCode
 from schemas.topics import Topic
 
-_LONGEST_FETCH_MS: Final = 20
+_LONGEST_FETCH_MS: Final = 50
 """Somebody waits for the result of a command: see consumers/subscription.py for what more fetches cost."""
 
 

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from consumers.settings import Settings
 from infra.bench.load import LevelOf, publish
 
-_TICK_SECONDS: Final = 0.01
+_TICK_SECONDS: Final = 0.025
 _PATIENCE_SECONDS: Final = 120
 """For what has not come back yet when the last command was sent."""
 
