@@ -66,8 +66,9 @@ class ErrorCode(StrEnum):
     )
     UNKNOWN_LOCATION = (
         "UNKNOWN_LOCATION",
-        "The warehouse has no location of this name or id.",
-        "Correct the location, leave it empty for the unassigned bin, or create it first: location.create.",
+        "The warehouse has no such location.",
+        "Correct it (in a file by the location's name, in a command by its id), leave it empty for the unassigned bin, "
+        "or create it first: location.create.",
     )
     LOCATION_NOT_ALLOWED = (
         "LOCATION_NOT_ALLOWED",
@@ -296,7 +297,8 @@ class ErrorCode(StrEnum):
     DUPLICATE_ROW = (
         "DUPLICATE_ROW",
         "The file names this SKU and location more than once.",
-        "Keep one row for each SKU and location, or submit with --duplicates last or sum.",
+        "Keep one row for each SKU and location, or submit with --duplicates last or sum; what is summed must all "
+        "be good and do the same.",
     )
     SUPERSEDED = (
         "SUPERSEDED",

@@ -1,5 +1,6 @@
 """`onhand sync submit`: what is uploaded and asked for, and what its exit code says."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -115,6 +116,30 @@ def test_a_file_that_failed_before_its_rows_were_read_is_uploaded_again(
     assert submitted(file) == told
     assert list(store.list(settings.s3_uploads_bucket))
     assert [event["data"]["sync_id"] for event in sent("syncs", 2)] == [told["sync_id"]] * 2
+
+
+def test_who_waits_for_a_second_try_is_told_how_that_one_ended(database: Database, file: Path) -> None:
+    sync_id = UUID(submitted(file)["sync_id"])
+    add_job(database, sync_id=sync_id, status="error", error_code="UNKNOWN_WAREHOUSE", error="no w1", planning=1)
+
+    def try_again() -> None:
+        sent("syncs", 2)
+        for change in (
+            "status = 'planning', planning = 2, error = NULL, error_code = NULL, finished_at = NULL",
+            "status = 'processing', total_count = 1",
+            "status = 'success', success_count = 1, finished_at = now()",
+        ):
+            with database.transaction() as connection:
+                connection.execute(f"UPDATE sync_jobs SET {change} WHERE sync_id = %s", [sync_id])  # type: ignore[arg-type]  # noqa: S608
+
+    with ThreadPoolExecutor() as worker:
+        second = worker.submit(try_again)
+        result = submit(file, "--wait")
+        second.result()
+    assert result.exit_code == 0, result.output
+    assert "submitted before" in result.stderr
+    assert "tried once more" in result.stderr
+    assert "UNKNOWN_WAREHOUSE" not in result.stdout
 
 
 def test_a_file_that_changes_while_it_is_uploaded_is_refused(

@@ -62,6 +62,14 @@ def test_the_same_content_under_another_name_is_the_earlier_sync(desk: Desk) -> 
     assert desk.work_files() == []
 
 
+def test_the_same_content_with_other_options_is_not_applied_again(desk: Desk) -> None:
+    add = file(["A,5,add,"])
+    first = desk.sync(add)
+    again = desk.sync(add, duplicates="sum", on_error="all_or_nothing")
+    assert desk.job(again)["duplicate_of"] == first
+    assert levels(desk.database) == {("w1", "A", "unassigned"): (5, 1)}
+
+
 def test_the_same_content_is_applied_again_where_it_is_forced(desk: Desk) -> None:
     add = file(["A,5,add,"])
     desk.sync(add)

@@ -109,6 +109,13 @@ def test_a_bad_row_keeps_what_was_written_in_it(desk: Desk) -> None:
     }
 
 
+@pytest.mark.parametrize("written", ["a-01", "b1"])
+def test_a_location_in_other_letters_or_by_its_id_is_told_its_name(desk: Desk, written: str) -> None:
+    sync_id = desk.sync(HEADER + f"A,1,,,{written}\n")
+    [[[error]]] = desk.ask("SELECT errors FROM sync_items WHERE sync_id = %s", sync_id)
+    assert (error["code"], error["suggestion"]) == ("UNKNOWN_LOCATION", "A-01")
+
+
 def test_a_static_warehouse_has_no_bins(desk: Desk) -> None:
     sync_id = desk.sync(HEADER + "A,1,,,\nB,1,,,A-01\nW2ONLY,1,,,unassigned\n", warehouse_id="w2")
     assert desk.items(sync_id) == {1: ("success", set()), 2: ("error", {"LOCATION_NOT_ALLOWED"}), 3: ("success", set())}

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from infra.cli.context import load_settings
+from consumers.settings import Settings
+from infra.cli.context import load_settings, open_database
 from infra.cli.failures import is_bug
 from infra.cli.output import AsJson, print_json, print_note
 from infra.platform import KafkaKind, Platform
@@ -97,6 +98,8 @@ def up(
     kind: KafkaKind = "apache" if kafka is Kafka.APACHE else "embedded"
     try:
         with Platform(data, kafka=kind) as platform:
+            if kafka is Kafka.EMBEDDED:
+                _resume_syncs(platform.settings)
             _print_environment(platform.environ, as_json=as_json)
             print_note(f"Up. The logs are in {platform.logs}. Ctrl-C stops everything.")
             while True:
@@ -104,6 +107,15 @@ def up(
                 time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
         print_note("Stopped.")
+
+
+def _resume_syncs(settings: Settings) -> None:
+    """Send out what is left of syncs: the broker that had their messages has forgotten them."""
+    from pipeline.syncs.care import resume_stuck  # noqa: PLC0415 - brings boto3 with it
+
+    with open_database(settings) as database:
+        for key in resume_stuck(database, 0):
+            print_note(f"Sync {key.sync_id} of account {key.account_id} goes on.")
 
 
 def _interrupt(_number: int, _frame: Any) -> None:

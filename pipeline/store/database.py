@@ -28,9 +28,9 @@ class _Connection(psycopg.Connection[TupleRow]):
 def notify_after_commit(connection: psycopg.Connection, channel: str) -> None:
     """Have a channel notified when the transaction of a `Database` is committed, by one of its own.
 
-    A transaction that notifies holds a lock of the whole server until it is on the disk, and all others that do wait for
-    it: a command would wait for the megabytes of a file. The notification may be lost with the connection; who listens
-    looks from time to time.
+    A transaction that notifies holds a lock of the whole server until it is on the disk, and all others that do wait
+    for it: a command would wait for the megabytes of a file. The notification may be lost with the connection; who
+    listens looks from time to time.
     """
     if isinstance(connection, _Connection):
         connection.channel = channel

@@ -37,7 +37,7 @@ def begin_processing(key: SyncKey, services: SyncServices) -> None:
 def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
     found = sync_parts.ranges(connection, job.key)
     layout = Layout.from_json(job.layout or {})
-    content_hash = _content_hash(job, layout, found)
+    content_hash = _content_hash(layout, found)
     if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, content_hash)) is not None:
         store.end_as_duplicate(connection, job.key, earlier, content_hash)
         return
@@ -60,10 +60,10 @@ def _is_compared(job: Job) -> bool:
     return not (job.options.force or job.status.dry_run or job.status.reverts)
 
 
-def _content_hash(job: Job, layout: Layout, found: Sequence[StoredRange]) -> bytes:
-    """A digest of all of the file, and of how it is understood: the ranges of a content are always the same."""
+def _content_hash(layout: Layout, found: Sequence[StoredRange]) -> bytes:
+    """A digest of all of the file, and of how its header is understood: the ranges of a content are always the same."""
     header = layout.header
-    digest = sha256(repr((header.names, header.columns, header.delimiter, job.options.duplicates.value)).encode())
+    digest = sha256(repr((header.names, header.columns, header.delimiter)).encode())
     for each in found:
         digest.update(each.edges.content_hash)
     return digest.digest()
@@ -105,7 +105,7 @@ def _planned(
             status, held = SyncState.HELD, why
     return Planned(
         status=status,
-        content_hash=_content_hash(job, layout, found),
+        content_hash=_content_hash(layout, found),
         total_count=total,
         invalid_count=invalid,
         blank_count=sum(r.blank_count for r in read),

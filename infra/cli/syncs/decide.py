@@ -22,13 +22,19 @@ from infra.cli.syncs.jobs import (
 )
 from infra.cli.syncs.shown import print_job
 from pipeline import sync_views
+from pipeline.store.syncs import SyncKey
 from schemas.jobs import AbortSync, ApproveSync, ConfirmSync, RevertSync
 from schemas.states import SyncState
 from schemas.topics import Topic
 
 
-def approve(sync_id: SyncIdArgument, account: Account, user: UserId = None, as_json: AsJson = False) -> None:
-    """Let a sync go on that is held, since its file would empty much of the warehouse or lacks many of its SKUs."""
+def approve(
+    sync_id: SyncIdArgument, account: Account, wait: Wait = False, user: UserId = None, as_json: AsJson = False
+) -> None:
+    """Let a sync go on that is held, since its file would empty much of the warehouse or lacks many of its SKUs.
+
+    Exit codes with --wait as those of `onhand sync submit`.
+    """
     settings = load_settings()
     with open_database(settings) as database:
         job = require_job(database, account, sync_id)
@@ -36,7 +42,12 @@ def approve(sync_id: SyncIdArgument, account: Account, user: UserId = None, as_j
         raise Failure(f"Sync {sync_id} is not held: it is {job['status']}.")
     order = ApproveSync(account_id=account, sync_id=sync_id, user_id=user)
     request(settings, Topic.SYNCS, ApproveSync.TYPE, str(sync_id), order)
-    _say(sync_id, "approve", as_json=as_json)
+    if not wait:
+        _say(sync_id, "approve", as_json=as_json)
+        return
+    with open_database(settings) as database:
+        ended = follow(database, SyncKey(account, sync_id))
+        finish(database, ended, lambda job: print_job(settings, job, as_json=as_json))
 
 
 def confirm(
@@ -77,7 +88,8 @@ def revert(
         raise Failure(f"Sync {sync_id} is a dry run: it changed nothing.")
     if not has_ended(job):
         raise Failure(
-            f"Sync {sync_id} is still running: {job['status']}. Stop it first: `onhand sync abort {sync_id}`."
+            f"Sync {sync_id} is still running: {job['status']}. "
+            f"Stop it first: `onhand sync abort {sync_id} --reason …`."
         )
     if not job["success_count"]:
         raise Failure(f"Sync {sync_id} changed nothing: it ended as {job['status']}.")
@@ -91,7 +103,7 @@ def abort(
     reason: Annotated[str, typer.Option(parser=TEXT, metavar="TEXT", help="Why, for the records.")],
     as_json: AsJson = False,
 ) -> None:
-    """Stop a sync at its next chunk. Rows that were applied stay applied."""
+    """Stop a sync at its next step of some thousand rows. Rows that were applied stay applied."""
     settings = load_settings()
     with open_database(settings) as database:
         job = require_job(database, account, sync_id)
@@ -113,7 +125,7 @@ def _start(settings: Settings, order: ConfirmSync | RevertSync, *, wait: bool, a
         print_json({"sync_id": order.sync_id}) if as_json else print_line(str(order.sync_id))
         return
     with open_database(settings) as database:
-        job = follow(database, order.account_id, order.sync_id, until_held=True)
+        job = follow(database, SyncKey(order.account_id, order.sync_id), behind=known, until_held=True)
         finish(database, job, lambda ended: print_job(settings, ended, as_json=as_json))
 
 

@@ -14,6 +14,7 @@ from infra.cli.output import print_note, progress
 from pipeline import sync_views
 from pipeline.store.database import Database
 from pipeline.store.pages import Row
+from pipeline.store.syncs import SyncKey
 from schemas.identifiers import AccountId
 from schemas.states import SyncState
 
@@ -62,12 +63,15 @@ class Pace:
         return (rows - before) / (at - since) if rows > before and at > since else None
 
 
-def states(database: Database, account_id: AccountId, sync_id: UUID) -> Iterator[Row]:
-    """The sync again and again, from when it is known until it has ended, with `rows_per_s` and `seconds_left`."""
+def states(database: Database, key: SyncKey, tried: int | None = None) -> Iterator[Row]:
+    """The sync again and again, from when it is known until it has ended, with `rows_per_s` and `seconds_left`.
+
+    `tried`: the number of a planning that has failed; the sync is waited for until it is planned anew.
+    """
     pace = Pace()
     while True:
-        job = sync_views.sync_job(database, account_id, sync_id)
-        if job is not None:
+        job = sync_views.sync_job(database, AccountId(key.account_id), key.sync_id)
+        if job is not None and job["planning"] != tried:
             rate = pace.rows_per_s(time.monotonic(), job["finished_count"])
             left = (job["total_count"] - job["finished_count"]) / rate if rate else None
             yield job | {"rows_per_s": rate and round(rate), "seconds_left": None if left is None else round(left)}
@@ -78,17 +82,22 @@ def states(database: Database, account_id: AccountId, sync_id: UUID) -> Iterator
 
 def follow(
     database: Database,
-    account_id: AccountId,
-    sync_id: UUID,
+    key: SyncKey,
     tell: Callable[[Row], None] = lambda _: None,
     *,
+    behind: Row | None = None,
     until_held: bool = False,
 ) -> Row:
-    """The sync when it has ended, or is held; until then its counts as a bar, and `tell` is called for each change."""
+    """The sync when it has ended, or is held; until then its counts as a bar, and `tell` is called for each change.
+
+    `behind`: the sync as it was when it was asked for, if there was one. Where it had failed and is tried again, how
+    the first try ended is not the answer.
+    """
+    tried = behind["planning"] if behind is not None and can_be_tried_again(behind) else None
     told = None
     with progress("rows") as bar:
         task = bar.add_task("Waiting for a worker", total=None)
-        for state in states(database, account_id, sync_id):
+        for state in states(database, key, tried):
             bar.update(
                 task, description=in_words(state), completed=state["finished_count"], total=state["total_count"] or None
             )
@@ -139,12 +148,13 @@ def finish(database: Database, job: Row, show: Callable[[Row], None]) -> None:
     if job["duplicate_of"] is not None:
         earlier = job["duplicate_of"]
         print_note(f"The same content was submitted before as {earlier}: nothing was done again. This is that sync:")
-        job = follow(database, job["account_id"], earlier, until_held=True)
+        job = follow(database, SyncKey(job["account_id"], earlier), until_held=True)
         show(job)
     if job["status"] == SyncState.HELD:
         print_note(f"Sync {job['sync_id']} is held: {job['held_reason']}")
         print_note(
-            f"No row was applied. `onhand sync approve {job['sync_id']}` lets it go on, `onhand sync abort` ends it."
+            f"No row was applied. `onhand sync approve {job['sync_id']}` lets it go on, "
+            f"`onhand sync abort {job['sync_id']} --reason …` ends it."
         )
         raise typer.Exit(HELD_EXIT_CODE)
     if job["status"] in {SyncState.ERROR, SyncState.ABORTED}:

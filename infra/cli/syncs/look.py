@@ -10,6 +10,7 @@ from infra.cli.syncs.jobs import SyncIdArgument, follow, has_ended, in_words, re
 from infra.cli.syncs.shown import print_job
 from pipeline import sync_views
 from pipeline.store.pages import Row
+from pipeline.store.syncs import SyncKey
 from schemas.identifiers import AccountId
 from schemas.states import SyncState
 
@@ -54,7 +55,7 @@ def show(
     with open_database(settings) as database:
         job = require_job(database, AccountId(account), sync_id)
         if watch and not has_ended(job):
-            job = follow(database, AccountId(account), sync_id, print_json if as_json else _print_change)
+            job = follow(database, SyncKey(account, sync_id), print_json if as_json else _print_change)
     print_job(settings, job, as_json=as_json)
 
 

@@ -54,19 +54,21 @@ def errors(sync_id: SyncIdArgument, account: Account, as_json: AsJson = False) -
     A row with two errors counts under both. Rows that were skipped, as the request wanted it, stand at the end.
     """
     with open_database(load_settings()) as database:
-        require_job(database, account, sync_id)
+        job = require_job(database, account, sync_id)
         found = sync_views.sync_errors(database, account, sync_id)
     if as_json:
         print_rows(found, as_json=True, limit=None)
         return
     if not found:
-        print_line("No row is in error.")
+        print_line("No row is in error." if has_ended(job) else f"No row is known to be in error yet: {job['status']}.")
     for each in found:
         rows = f"{each['rows']:,} {'row' if each['rows'] == 1 else 'rows'}"
         print_line(f"{each['code']}: {rows} {'skipped' if each['status'] == ItemStatus.SKIPPED else 'in error'}")
         print_line(f"  {each['meaning']} {each['hint']}")
         for example in each["examples"]:
             print_line(f"  {_example(example)}")
+        if each["rows"] > len(each["examples"]):
+            print_line(f"  … `onhand sync items {sync_id} --code {each['code']}` shows all of them")
 
 
 def items(
@@ -145,4 +147,5 @@ def _item(row: Row) -> Row:
 def _example(example: dict[str, Any]) -> str:
     where = f"row {example['row']:,} (line {example['line']:,})" if example["line"] else f"row {example['row']:,}"
     value = f"{example['field']} {example['value']!r}" if example["value"] else example["field"]
+    value += f" (is {example['suggestion']!r} meant?)" if example["suggestion"] else ""
     return f"{where}: {value}" if example["field"] == "sku" else f"{where}, SKU {example['sku']!r}: {value}"

@@ -10,7 +10,7 @@ from infra.cli.output import print_json, print_line, print_one
 from infra.cli.syncs.jobs import can_be_tried_again, has_ended
 from pipeline.store.pages import Row
 from schemas.errors import ErrorCode
-from schemas.states import Duplicates, SyncState
+from schemas.states import Duplicates, FailurePolicy, SyncState
 
 _SHOWN: Final = (
     *("sync_id", "status", "error_code", "error", "held_reason", "abort_reason", "dry_run", "duplicate_of", "confirms"),
@@ -51,14 +51,17 @@ def next_steps(job: Row) -> Iterator[str]:
     if job["duplicate_of"] is not None:
         yield f"`onhand sync show {job['duplicate_of']}` shows the sync that applied the same content before"
     if can_be_tried_again(job):
-        yield "mend what is wrong, and submit the file again"
+        yield "mend what is wrong, in the file or around it, and submit the file again"
     if job["error_count"]:
         yield f"`onhand sync errors {sync}` explains what is wrong with the rows in error"
+    if job["error_count"] and job["on_error"] == FailurePolicy.ALL_OR_NOTHING:
+        yield "no row was applied: mend those rows in the file, and submit it again with the same options"
+    elif job["error_count"]:
         yield (
             f"mend them: `onhand sync items {sync} --status error --format csv > rejects.csv`, correct that file in a "
             f"spreadsheet, and `onhand sync submit rejects.csv {_again(job)}`"
         )
-    if job["aborted_count"]:
+    if job["aborted_count"] and job["on_error"] != FailurePolicy.ALL_OR_NOTHING:
         yield f"`onhand sync items {sync} --status aborted --format csv` gives the rows that were not applied"
     if job["dry_run"] and job["status"] in {SyncState.SUCCESS, SyncState.PARTIAL}:
         yield f"`onhand sync diff {sync}` shows what would change, `onhand sync confirm {sync}` applies it"

@@ -28,6 +28,8 @@ from infra.cli.output import AsJson, print_json, print_line, print_note, progres
 from infra.cli.syncs.jobs import UserId, Wait, can_be_tried_again, finish, follow
 from infra.cli.syncs.shown import print_job
 from pipeline import sync_views
+from pipeline.store.pages import Row
+from pipeline.store.syncs import SyncKey
 from schemas.jobs import RequestSync
 from schemas.states import Duplicates, FailurePolicy
 from schemas.topics import Topic
@@ -65,7 +67,7 @@ def submit(
     user: UserId = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start a sync. A file is uploaded first; the same content with the same options again is the same sync.
+    """Start a sync. A file is uploaded first. What was applied before is not applied again without --force.
 
     With --wait the exit code says how it ended:
     0: all rows were applied, or the good ones were (`onhand sync errors ID`).
@@ -84,19 +86,21 @@ def submit(
     if "://" in source:
         order = _order(fields | {"sync_id": uuid4(), "url": source})
         request(settings, Topic.SYNCS, RequestSync.TYPE, str(order.sync_id), order)
+        known = None
     else:
-        order = _submit_file(settings, Path(source), _order(fields | {"sync_id": uuid4(), "url": _NOWHERE}))
+        order, known = _submit_file(settings, Path(source), _order(fields | {"sync_id": uuid4(), "url": _NOWHERE}))
     if not wait:
         print_json({"sync_id": order.sync_id, "url": order.url}) if as_json else print_line(str(order.sync_id))
         return
-    print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
+    if known is None:
+        print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
     with open_database(settings) as database:
-        job = follow(database, order.account_id, order.sync_id, until_held=True)
+        job = follow(database, SyncKey(order.account_id, order.sync_id), behind=known, until_held=True)
         finish(database, job, lambda ended: print_job(settings, ended, as_json=as_json))
 
 
-def _submit_file(settings: Settings, path: Path, order: RequestSync) -> RequestSync:
-    """Upload and request it, unless it is known; the request with the id of the sync."""
+def _submit_file(settings: Settings, path: Path, order: RequestSync) -> tuple[RequestSync, Row | None]:
+    """Upload and request it, unless it is known; the request with the id of the sync, and the sync that was known."""
     digest = _digest(path)
     sync_id = order.sync_id if order.force else _sync_id(order, digest)
     with open_database(settings) as database:
@@ -105,13 +109,15 @@ def _submit_file(settings: Settings, path: Path, order: RequestSync) -> RequestS
         print_note(
             f"This file was submitted before, as {sync_id}: it is {known['status']}. --force submits it once more."
         )
-        return order.model_copy(update={"sync_id": sync_id, "url": known["url"]})
+        return order.model_copy(update={"sync_id": sync_id, "url": known["url"]}), known
+    if known is not None:
+        print_note(f"This file was submitted before, as {sync_id}, and failed: {known['error']} It is tried once more.")
     key = f"{order.account_id}/{order.warehouse_id}/{SUBMITTED_FOLDER}/{sync_id}/{_key_name(path)}"
     etag = _upload(settings, path, key, digest)
     url = f"s3://{settings.s3_uploads_bucket}/{key}"
     order = order.model_copy(update={"sync_id": sync_id, "url": url, "etag": etag})
     request(settings, Topic.SYNCS, RequestSync.TYPE, str(sync_id), order)
-    return order
+    return order, known
 
 
 def _sync_id(order: RequestSync, digest: str) -> UUID:

@@ -79,7 +79,10 @@ SELECT
                 WHERE account_id = o.account_id AND lower(normalize(sku, NFKC) COLLATE pg_c_utf8)
                     = lower(normalize(s.sku, NFKC) COLLATE pg_c_utf8)
                 OFFSET 0) AS near) END)
-        || row_error(fault.location, 'location', s.location)
+        || row_error(fault.location, 'location', s.location, CASE fault.location WHEN 'UNKNOWN_LOCATION' THEN (
+            SELECT min(name) FROM locations
+            WHERE account_id = o.account_id AND warehouse_id = o.warehouse_id
+              AND (location_id = s.location OR name IN (upper(s.location), lower(s.location)))) END)
         || row_error(fault.lot, 'lot', s.lot)
     END
 FROM stage AS s
