@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ from tests.support.databases import Copies, template
 from tests.support.desk import Desk
 from tests.support.orders import fill_catalogue
 
-_stack: TestStack | None = None
+_brokers: set[str] = set()
+"""Which the suite ran against."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,17 +31,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line says which broker the suite ran against."""
-    if _stack is not None:
-        terminalreporter.write_line(f"Kafka: {_stack.broker}")
+    for broker in sorted(_brokers):
+        terminalreporter.write_line(f"Kafka: {broker}")
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """One of the processes that run tests side by side has ended."""
+    _brokers.update(getattr(node, "workeroutput", {}).get("brokers", ()))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In such a process: tell the first one."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["brokers"] = sorted(_brokers)
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestStack]:
     """PostgreSQL, S3 and a Kafka broker, for the whole run."""
-    global _stack  # noqa: PLW0603 - pytest's summary has no other way to reach it
     data_dir: Path = tmp_path_factory.mktemp("stack") / "data"
     with running_stack(data_dir) as running:
-        _stack = running
+        _brokers.add(running.broker)
         yield running
 
 

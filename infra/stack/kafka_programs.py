@@ -1,5 +1,6 @@
 """The programs of Apache Kafka: a Java to run them, and the jars that infra/kafka/pom.xml names."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -38,14 +39,24 @@ def find_jars() -> Path | None:
 
 
 def fetch_jars(process: ChildProcess) -> Path:
-    """Fetch the jars (120 MB, once) with Maven as `process`; their directory. StackError when that fails."""
+    """Fetch the jars (120 MB, once) with Maven as `process`; their directory. StackError when that fails.
+
+    Who comes while another process fetches them waits for it.
+    """
+    directory = _directory()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_name("fetching.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return find_jars() or _fetch(directory, process)
+
+
+def _fetch(directory: Path, process: ChildProcess) -> Path:
     maven = shutil.which("mvn")
     if maven is None:
         raise StackError(
             "Apache Kafka is fetched with Maven and there is no `mvn` in the PATH: install it (on Debian: apt-get "
             f"install maven), or put Kafka's jars into a directory and name it in {LIB_VARIABLE}"
         )
-    directory = _directory()
     draft = directory.with_name(f"{directory.name}.{os.getpid()}")
     process.start(
         [maven, "-q", "-B", "-f", POM, "dependency:copy-dependencies", f"-DoutputDirectory={draft}"],
