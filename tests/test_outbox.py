@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 
 import pytest
 from psycopg import ClientCursor
@@ -15,7 +16,7 @@ from pipeline.audit import audit
 from pipeline.commands.handler import apply_commands
 from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
-from pipeline.store.outbox import Publishable, announce_batch, claim_batches, publish_outbox
+from pipeline.store.outbox import Publishable, announce_batch, await_publishing, claim_batches, publish_outbox
 from pipeline.store.statements import statements
 from schemas.events import CommandResult, LevelChanged
 from schemas.jobs import SyncStatus
@@ -125,6 +126,23 @@ def test_the_relay_reads_no_month_of_the_log_but_those_of_its_batches(shop: Data
         )
         read = "\n".join(line for (line,) in plan)
         assert {f"change_log_{batch.recorded_at:%Y_%m}"} == set(re.findall(r"on (change_log\w+)", read))
+
+
+@pytest.mark.parametrize(("most", "waits"), [(4, True), (5, False)])
+def test_who_has_much_to_say_waits_for_the_relay_that_is_at_work(shop: Database, most: int, waits: bool) -> None:
+    apply_commands([stock(f"{n}", "add", 1, sku=f"S{n}") for n in range(5)], shop)
+
+    def wait() -> None:
+        with shop.transaction() as connection:
+            await_publishing(connection, most)
+
+    wait()  # nobody publishes
+    with ThreadPoolExecutor() as other:
+        with shop.transaction() as connection:
+            claim_batches(connection, 1000)
+            waiting = other.submit(wait)
+            assert bool(wait_for([waiting], timeout=0.5).not_done) == waits
+        waiting.result(timeout=10)
 
 
 def test_changes_over_the_edge_of_two_months_are_published_together(shop: Database) -> None:

@@ -12,6 +12,7 @@ from pipeline.errors import Invalid
 from pipeline.store import chunks, commands, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.chunks import Effect
+from pipeline.store.outbox import await_publishing
 from pipeline.store.syncs import Job, RowCounts, SyncKey, work_prefix
 from pipeline.syncs.chunk_rows import ChunkRows, Step, keep_rejected, work_of
 from pipeline.syncs.finish import end_if_done
@@ -61,11 +62,16 @@ def apply_chunk(message: SyncChunk, services: SyncServices) -> None:
 
 
 def _step_rows(job: Job, services: SyncServices) -> int | None:
-    """How many rows to apply in one transaction: fewer while commands come in, which may wait for them."""
+    """How many rows to apply in one transaction: fewer while commands come in, which may wait for them.
+
+    Then it is also time to let the relay catch up.
+    """
     if job.options.on_error is FailurePolicy.ALL_OR_NOTHING:
         return None
     with services.database.transaction() as connection:
         busy = commands.are_coming_in(connection)
+        if busy:
+            await_publishing(connection, services.limits.step_rows)
     return math.ceil(services.limits.step_rows / _BUSY_SHARE) if busy else services.limits.step_rows
 
 

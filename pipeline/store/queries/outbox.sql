@@ -4,6 +4,15 @@ INSERT INTO outbox (account_id, batch_id, change_count, result_count, messages)
 VALUES (%(account_id)s, nextval('batch_ids'), %(change_count)s, %(result_count)s, %(messages)s)
 RETURNING batch_id, created_at::text
 
+-- name: await_publishing
+-- The relay holds what it publishes: who asks for the oldest batch waits for it to end. For a batch that nobody holds, the
+-- answer comes at once.
+SELECT batch_id FROM outbox
+WHERE (SELECT sum(change_count) FROM outbox) > %(most)s
+ORDER BY batch_id
+LIMIT 1
+FOR KEY SHARE
+
 -- name: prefer_indexes
 -- The relay looks up what is new: no statistics know it yet, and without them a scan of all there is can look cheap.
 SET LOCAL enable_seqscan = off
