@@ -1,6 +1,5 @@
 """`onhand sync submit`: what is uploaded and asked for, and what its exit code says."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -118,24 +117,23 @@ def test_a_file_that_failed_before_its_rows_were_read_is_uploaded_again(
     assert [event["data"]["sync_id"] for event in sent("syncs", 2)] == [told["sync_id"]] * 2
 
 
-def test_who_waits_for_a_second_try_is_told_how_that_one_ended(database: Database, file: Path) -> None:
+def test_who_waits_for_a_second_try_is_told_how_that_one_ended(
+    database: Database, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sync_id = UUID(submitted(file)["sync_id"])
     add_job(database, sync_id=sync_id, status="error", error_code="UNKNOWN_WAREHOUSE", error="no w1", planning=1)
+    changes = iter([
+        "status = 'planning', planning = 2, error = NULL, error_code = NULL, finished_at = NULL",
+        "status = 'processing', total_count = 1",
+        "status = 'success', success_count = 1, finished_at = now()",
+    ])  # fmt: skip
 
-    def try_again() -> None:
-        sent("syncs", 2)
-        for change in (
-            "status = 'planning', planning = 2, error = NULL, error_code = NULL, finished_at = NULL",
-            "status = 'processing', total_count = 1",
-            "status = 'success', success_count = 1, finished_at = now()",
-        ):
-            with database.transaction() as connection:
-                connection.execute(f"UPDATE sync_jobs SET {change} WHERE sync_id = %s", [sync_id])  # type: ignore[arg-type]  # noqa: S608
+    def go_on(_seconds: float) -> None:
+        with database.transaction() as connection:
+            connection.execute(f"UPDATE sync_jobs SET {next(changes)} WHERE sync_id = %s", [sync_id])  # type: ignore[arg-type]  # noqa: S608
 
-    with ThreadPoolExecutor() as worker:
-        second = worker.submit(try_again)
-        result = submit(file, "--wait")
-        second.result()
+    monkeypatch.setattr("infra.cli.syncs.jobs.time.sleep", go_on)
+    result = submit(file, "--wait")
     assert result.exit_code == 0, result.output
     assert "submitted before" in result.stderr
     assert "tried once more" in result.stderr

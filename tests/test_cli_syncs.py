@@ -140,7 +140,9 @@ def test_errors_are_explained_with_examples(settings: Settings, database: Databa
     assert "SUPERSEDED: 1 row skipped" in shown
     found = json_lines(onhand("sync", "errors", str(sync_id), *ACME, "--json"))
     assert [(each["code"], each["rows"]) for each in found] == [("UNKNOWN_SKU", 1200), ("SUPERSEDED", 1)]
-    assert onhand("sync", "errors", str(add_job(database)), *ACME).stdout == "No row is in error.\n"
+    ended, pending = add_job(database, status="success"), add_job(database)
+    assert onhand("sync", "errors", str(ended), *ACME).stdout == "No row is in error.\n"
+    assert onhand("sync", "errors", str(pending), *ACME).stdout == "No row is known to be in error yet: pending.\n"
 
 
 def test_items_are_read_page_by_page_with_filters_and_as_csv(settings: Settings, database: Database) -> None:

@@ -183,7 +183,7 @@ def test_the_relay_finds_the_lines_of_its_batches_without_reading_the_log(long_l
         row = connection.execute("SELECT batch_id, recorded_at FROM change_log ORDER BY recorded_at LIMIT 1").fetchone()
         assert row is not None
         query = statements("outbox")["copy_changes_of_batches"].partition("COPY (")[2].rpartition(") TO STDOUT")[0]
-        asked = {"account_ids": ["acme"], "batch_ids": [row[0]], "first": row[1], "last": row[1]}
+        asked = {"account_ids": ["acme"], "batch_ids": [row[0]], "times": [row[1]]}
         explained = connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", asked).fetchone()  # type: ignore[arg-type]
     assert explained is not None
     assert explained[0][0]["Plan"]["Actual Rows"] == 1
