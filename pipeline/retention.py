@@ -34,15 +34,7 @@ def create_partitions(database: Database) -> list[date]:
     Raises:
         TryLater: the log is in use for longer than writers can wait; some of the months may be done.
     """
-    with database.transaction() as connection:
-        months = [month for (month,) in connection.execute(_SQL["months_to_have"])]
-    return [month for month in months if _create_partition(database, month)]
-
-
-def _create_partition(database: Database, month: date) -> bool:
-    with database.transaction() as connection:
-        connection.execute(_SQL["do_not_wait_long"])
-        return bool(_value(connection, "create_partition", month=month))
+    return _create_missing(database, "months_to_have", "create_partition")
 
 
 def fold_oldest_month(database: Database, keep_months: int) -> date | None:
@@ -80,15 +72,20 @@ def create_sync_partitions(database: Database) -> list[date]:
     Raises:
         TryLater: the tables are in use for longer than writers can wait; some of the months may be done.
     """
-    with database.transaction() as connection:
-        months = [month for (month,) in connection.execute(_SQL["sync_months_to_have"])]
-    return [month for month in months if _create_sync_partition(database, month)]
+    return _create_missing(database, "sync_months_to_have", "create_sync_partition")
 
 
-def _create_sync_partition(database: Database, month: date) -> bool:
+def _create_missing(database: Database, months_to_have: str, create: str) -> list[date]:
+    """Have a statement create each month that another one names, each in a transaction; the months that were new."""
     with database.transaction() as connection:
-        connection.execute(_SQL["do_not_wait_long"])
-        return bool(_value(connection, "create_sync_partition", month=month))
+        months = [month for (month,) in connection.execute(_SQL[months_to_have])]
+    created = []
+    for month in months:
+        with database.transaction() as connection:
+            connection.execute(_SQL["do_not_wait_long"])
+            if _value(connection, create, month=month):
+                created.append(month)
+    return created
 
 
 def drop_oldest_sync_month(database: Database, keep_months: int) -> date | None:

@@ -1,7 +1,8 @@
 """Ends the planning of a sync, once all of its file was read: number the rows, look twice, and send the chunks out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 import psycopg
@@ -16,6 +17,16 @@ from pipeline.syncs.services import SyncServices
 from pipeline.syncs.survey import objection
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
+
+
+@dataclass(frozen=True)
+class _File:
+    """What was found in a file. `row_counts`: of each chunk that has rows."""
+
+    layout: Layout
+    ranges: Sequence[StoredRange]
+    content_hash: bytes
+    row_counts: Mapping[int, int]
 
 
 def begin_processing(key: SyncKey, services: SyncServices) -> None:
@@ -35,24 +46,26 @@ def begin_processing(key: SyncKey, services: SyncServices) -> None:
 
 
 def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
-    found = sync_parts.ranges(connection, job.key)
-    layout = Layout.from_json(job.layout or {})
-    content_hash = _content_hash(layout, found)
-    if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, content_hash)) is not None:
-        store.end_as_duplicate(connection, job.key, earlier, content_hash)
+    file = _file(job, sync_parts.ranges(connection, job.key))
+    if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, file.content_hash)) is not None:
+        store.end_as_duplicate(connection, job.key, earlier, file.content_hash)
         return
-    row_counts = _rows_by_chunk(found, layout.chunk_count)
-    total = sum(row_counts.values())
+    total = sum(file.row_counts.values())
     if job.options.on_error is FailurePolicy.ALL_OR_NOTHING and total > services.limits.atomic_max_rows:
         detail = f"{total:,} rows, the limit is {services.limits.atomic_max_rows:,}"
         store.fail_job(connection, job.key, Invalid(ErrorCode.SYNC_TOO_LARGE, detail))
         return
     sync_parts.number_rows(connection, job.key)
-    sync_parts.insert_chunks(connection, job.key, row_counts)
-    planned = _planned(connection, job, layout, found, services)
+    sync_parts.insert_chunks(connection, job.key, file.row_counts)
+    planned = _planned(connection, job, file, services)
     store.end_planning(connection, job.key, planned)
     if planned.status is not SyncState.HELD:
-        sync_parts.send_chunks(connection, job.key, row_counts)
+        sync_parts.send_chunks(connection, job.key, file.row_counts)
+
+
+def _file(job: Job, ranges: Sequence[StoredRange]) -> _File:
+    layout = Layout.from_json(job.layout or {})
+    return _File(layout, ranges, _content_hash(layout, ranges), _rows_by_chunk(ranges, layout.chunk_count))
 
 
 def _is_compared(job: Job) -> bool:
@@ -78,14 +91,8 @@ def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, 
     return {chunk: count for chunk, count in sorted(rows.items()) if count}
 
 
-def _planned(
-    connection: psycopg.Connection,
-    job: Job,
-    layout: Layout,
-    found: Sequence[StoredRange],
-    services: SyncServices,
-) -> Planned:
-    read = [each.read for each in found if each.read]
+def _planned(connection: psycopg.Connection, job: Job, file: _File, services: SyncServices) -> Planned:
+    read = [each.read for each in file.ranges if each.read]
     warnings: Counter[str] = Counter()
     for each in read:
         warnings.update(each.warnings)
@@ -98,18 +105,18 @@ def _planned(
     status = SyncState.PROCESSING if total else SyncState.SUCCESS
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
-    elif (why := objection(connection, job, layout, found, services)) is not None:
+    elif (why := objection(connection, job, file.layout, file.ranges, services)) is not None:
         if job.status.dry_run:
             texts.append(f"the wipe guard would hold it: {why}")
         else:
             status, held = SyncState.HELD, why
     return Planned(
         status=status,
-        content_hash=_content_hash(layout, found),
+        content_hash=file.content_hash,
         total_count=total,
         invalid_count=invalid,
         blank_count=sum(r.blank_count for r in read),
-        chunk_count=len(_rows_by_chunk(found, layout.chunk_count)),
+        chunk_count=len(file.row_counts),
         warnings=texts,
         held_reason=held,
         abort_reason=abort,

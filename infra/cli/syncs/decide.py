@@ -15,12 +15,10 @@ from infra.cli.syncs.jobs import (
     UserId,
     Wait,
     can_be_tried_again,
-    finish,
-    follow,
     has_ended,
     require_job,
 )
-from infra.cli.syncs.shown import print_job
+from infra.cli.syncs.shown import show_end
 from pipeline import sync_views
 from pipeline.store.syncs import SyncKey
 from schemas.jobs import AbortSync, ApproveSync, ConfirmSync, RevertSync
@@ -45,9 +43,7 @@ def approve(
     if not wait:
         _say(sync_id, "approve", as_json=as_json)
         return
-    with open_database(settings) as database:
-        ended = follow(database, SyncKey(account, sync_id))
-        finish(database, ended, lambda job: print_job(settings, job, as_json=as_json))
+    show_end(settings, SyncKey(account, sync_id), as_json=as_json)
 
 
 def confirm(
@@ -124,9 +120,7 @@ def _start(settings: Settings, order: ConfirmSync | RevertSync, *, wait: bool, a
     if not wait:
         print_json({"sync_id": order.sync_id}) if as_json else print_line(str(order.sync_id))
         return
-    with open_database(settings) as database:
-        job = follow(database, SyncKey(order.account_id, order.sync_id), behind=known, until_held=True)
-        finish(database, job, lambda ended: print_job(settings, ended, as_json=as_json))
+    show_end(settings, SyncKey(order.account_id, order.sync_id), behind=known, until_held=True, as_json=as_json)
 
 
 def _say(sync_id: UUID, what: str, *, as_json: bool) -> None:

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from consumers.connections import object_store
 from consumers.settings import Settings
+from infra.cli.context import open_database
 from infra.cli.output import print_json, print_line, print_one
-from infra.cli.syncs.jobs import can_be_tried_again, has_ended
+from infra.cli.syncs.jobs import can_be_tried_again, finish, follow, has_ended
 from pipeline.store.pages import Row
+from pipeline.store.syncs import SyncKey
 from schemas.errors import ErrorCode
 from schemas.states import Duplicates, FailurePolicy, SyncState
 
@@ -19,6 +21,15 @@ _SHOWN: Final = (
     *("duplicates", "as_of", "force", "encoding", "columns", "created_at", "updated_at", "finished_at"),
     *("rejects_key", "rejects_url"),
 )
+
+
+def show_end(
+    settings: Settings, key: SyncKey, *, behind: Row | None = None, until_held: bool = False, as_json: bool
+) -> None:
+    """Wait for a sync, show how it ended, and exit as it says; see `follow` and `finish`."""
+    with open_database(settings) as database:
+        job = follow(database, key, behind=behind, until_held=until_held)
+        finish(database, job, lambda ended: print_job(settings, ended, as_json=as_json))
 
 
 def print_job(settings: Settings, job: Row, *, as_json: bool) -> None:

@@ -25,8 +25,8 @@ from infra.cli.context import (
 from infra.cli.failures import Failure
 from infra.cli.messages import request
 from infra.cli.output import AsJson, print_json, print_line, print_note, progress
-from infra.cli.syncs.jobs import UserId, Wait, can_be_tried_again, finish, follow
-from infra.cli.syncs.shown import print_job
+from infra.cli.syncs.jobs import UserId, Wait, can_be_tried_again
+from infra.cli.syncs.shown import show_end
 from pipeline import sync_views
 from pipeline.store.pages import Row
 from pipeline.store.syncs import SyncKey
@@ -94,9 +94,7 @@ def submit(
         return
     if known is None:
         print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
-    with open_database(settings) as database:
-        job = follow(database, SyncKey(order.account_id, order.sync_id), behind=known, until_held=True)
-        finish(database, job, lambda ended: print_job(settings, ended, as_json=as_json))
+    show_end(settings, SyncKey(order.account_id, order.sync_id), behind=known, until_held=True, as_json=as_json)
 
 
 def _submit_file(settings: Settings, path: Path, order: RequestSync) -> tuple[RequestSync, Row | None]:
