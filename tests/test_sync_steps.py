@@ -1,6 +1,7 @@
 """A chunk is applied in steps, each of which is a transaction: what can happen between two of them."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import pytest
 from pipeline.commands.handler import apply_commands
 from pipeline.errors import TryLater
 from pipeline.store import sync_parts
+from pipeline.syncs.apply import apply_chunk
+from schemas.jobs import SyncChunk
 from tests.support.desk import Desk
 from tests.support.orders import stock
 
@@ -82,6 +85,29 @@ def test_steps_are_shorter_while_commands_come_in(desk: Desk) -> None:
     desk.apply_all(sync_id)
     del (found := batches_by_sku(desk))["A"]
     assert len(set.union(*found.values())) == 6
+
+
+@pytest.mark.parametrize("commands_come_in", [True, False])
+def test_the_chunks_of_a_worker_take_turns_while_commands_come_in(
+    desk: Desk, before_step: BeforeStep, commands_come_in: bool
+) -> None:
+    desk.limit(chunk_rows=4)
+    sync_id = desk.request(desk.put(FILE))
+    if commands_come_in:
+        apply_commands([stock("busy", "add", 1, sku="A")], desk.database)
+    services = desk.services
+    one, another, *_ = (SyncChunk(account_id="acme", sync_id=sync_id, chunk=n) for n in desk.chunks(sync_id))
+    meanwhile: list[bool] = []
+    with ThreadPoolExecutor() as threads:
+
+        def apply_another() -> None:
+            done, _ = wait([threads.submit(apply_chunk, another, services)], timeout=1 if commands_come_in else 60)
+            meanwhile.append(bool(done))
+
+        before_step(1, apply_another)
+        apply_chunk(one, services)
+    assert meanwhile == [not commands_come_in]
+    assert {one.chunk, another.chunk}.isdisjoint(desk.chunks(sync_id))
 
 
 def test_a_sku_of_more_rows_than_a_step_is_one_step(desk: Desk) -> None:

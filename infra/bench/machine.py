@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-_SERVERS = {"postgres": "postgresql", "tansu": "broker", "weed": "object_store"}
+_SERVERS = {"postgres": "postgresql", "tansu": "broker", "java": "broker", "weed": "object_store"}
 _PACKAGES = ("aiokafka", "faststream", "pandera", "polars", "psycopg", "pydantic")
 
 

@@ -4,6 +4,8 @@ Commands on the same levels wait for a step, so it is short. How many rows of a 
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import psycopg
@@ -49,30 +51,40 @@ def apply_chunk(message: SyncChunk, services: SyncServices) -> None:
     with counted(services, job, "chunk", message.chunk):
         rows = ChunkRows(pieces, chunk, services)
         rows_done = chunk.rows_done
-        while step := rows.take(_step_rows(job, services)):
-            with services.database.transaction() as connection:
+        while rows.left:
+            with _turn(job, services) as step_rows, services.database.transaction() as connection:
                 held = sync_parts.lock_chunk(connection, key, message.chunk)
                 if held is None or held.status != "pending" or held.rows_done != rows_done:
                     return  # another worker has the same chunk, and goes on with it
                 job = store.read_job(connection, key) or job
+                step = rows.take(step_rows)
                 ended = _apply_step(connection, job, message.chunk, step)
             rows_done += step.row_count
     if ended:
         services.objects.delete_prefix(services.work_bucket, work_prefix(key))
 
 
-def _step_rows(job: Job, services: SyncServices) -> int | None:
-    """How many rows to apply in one transaction: fewer while commands come in, which may wait for them.
+@contextmanager
+def _turn(job: Job, services: SyncServices) -> Iterator[int | None]:
+    """When to take the next step, and of how many rows.
 
-    Then it is also time to let the relay catch up.
+    While commands come in, which may wait for the same levels and need the same processors, steps are shorter, the
+    chunks that this worker has in hand take turns, and the relay catches up first.
     """
     if job.options.on_error is FailurePolicy.ALL_OR_NOTHING:
-        return None
+        yield None
+    elif not _commands_are_coming_in(services):
+        yield services.limits.step_rows
+    else:
+        with services.turn:
+            with services.database.transaction() as connection:
+                await_publishing(connection, services.limits.step_rows)
+            yield math.ceil(services.limits.step_rows / _BUSY_SHARE)
+
+
+def _commands_are_coming_in(services: SyncServices) -> bool:
     with services.database.transaction() as connection:
-        busy = commands.are_coming_in(connection)
-        if busy:
-            await_publishing(connection, services.limits.step_rows)
-    return math.ceil(services.limits.step_rows / _BUSY_SHARE) if busy else services.limits.step_rows
+        return commands.are_coming_in(connection)
 
 
 def _apply_step(connection: psycopg.Connection, job: Job, chunk: int, step: Step) -> bool:

@@ -50,6 +50,7 @@ class ChunkRows:
     """The rows of a chunk that have no status yet, to be taken step by step.
 
     Their order is the same whenever they are read: by SKU, and within one as in the file. A SKU is never split.
+    `left` is how many have not been taken.
     """
 
     def __init__(self, pieces: list[Piece], chunk: LockedChunk, services: SyncServices) -> None:
@@ -59,22 +60,20 @@ class ChunkRows:
             Invalid: FILE_NOT_FOUND, a piece is gone.
             TryLater: the work bucket is away.
         """
-        self._left = left_of(pieces, chunk.rows_done, services)
-        self._count = chunk.row_count - chunk.rows_done
+        self._frames = left_of(pieces, chunk.rows_done, services)
+        self.left = chunk.row_count - chunk.rows_done
 
-    def take(self, rows: int | None) -> Step | None:
-        """The next step, of about so many rows, or all that is left; None where nothing is."""
-        frames = self._left()
-        if not self._count:
-            return None
+    def take(self, rows: int | None) -> Step:
+        """The next step, of about so many rows, or of all that are left."""
+        frames = self._frames()
         if rows is None or not isinstance(frames, list):
-            step = Step(self._count, self._left)
+            step = Step(self.left, self._frames)
         else:
             [frame] = frames
             taken = frame[: _cut(frame.get_column("sku"), rows)]
             step = Step(taken.height, partial(list, [taken]))
-            self._left = partial(list, [frame[taken.height :]])
-        self._count -= step.row_count
+            self._frames = partial(list, [frame[taken.height :]])
+        self.left -= step.row_count
         return step
 
 

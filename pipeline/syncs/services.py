@@ -1,6 +1,7 @@
 """What handling syncs needs, by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
@@ -23,7 +24,7 @@ class SyncLimits:
 
 @dataclass(frozen=True)
 class SyncServices:
-    """The servers, the buckets and the limits."""
+    """The servers, the buckets and the limits. `turn`: who holds it takes a step of a chunk while commands come in."""
 
     database: Database
     objects: ObjectStore
@@ -31,3 +32,4 @@ class SyncServices:
     work_bucket: str
     sources: SourceLimits
     limits: SyncLimits
+    turn: Lock = field(default_factory=Lock)
