@@ -78,7 +78,7 @@ def sync_errors(database: Database, account_id: AccountId, sync_id: UUID, *, exa
     """The codes that rows of a sync have, of rows in error first and then of skipped ones, most frequent first.
 
     Each with its `rows`, meaning and hint, and the first rows as `examples`: row, line, sku, and the field, value,
-    message and suggestion of the error. A row with two codes counts under both.
+    message, suggestion and found of the error. A row with two codes counts under both.
     """
     parameters = {**_kept(database, account_id, sync_id), "examples": examples}
     with database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -131,8 +131,7 @@ def _explained(row: Row) -> Row:
     code = ErrorCode(row["code"])
     examples = [
         {name: example[name] for name in ("row", "line", "sku")}
-        | {"suggestion": example["error"].get("suggestion")}
-        | {name: value for name, value in _told(example["error"]).items() if name in {"field", "value", "message"}}
+        | {name: value for name, value in _told(example["error"]).items() if name != "code"}
         for example in row["examples"] or ()
     ]
     counted = {"code": code.value, "status": row["status"], "rows": row["rows"]}

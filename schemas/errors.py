@@ -406,12 +406,15 @@ class RowError(BaseModel):
     value: str | None = None
     suggestion: str | None = None
     """What was perhaps meant: a SKU that differs from the value by case, width or blanks only."""
+    found: str | None = None
+    """What the level has instead: units, a version, or when it was changed."""
 
     @property
     def message(self) -> str:
         """A sentence for a person: what happened, which value, what to do."""
         words = describe(self.code, repr(self.value) if self.value else "")
-        return f"{words} Is {self.suggestion!r} meant?" if self.suggestion else words
+        words += f" Is {self.suggestion!r} meant?" if self.suggestion else ""
+        return words + (f" Found: {self.found}." if self.found else "")
 
 
 def describe(code: ErrorCode, detail: str = "") -> str:

@@ -174,10 +174,27 @@ def test_a_row_meets_the_level_as_it_is(house: Database, given: Row, fate: str) 
         assert rows(house, "SELECT version, updated_at FROM levels WHERE version > 0") == before
 
 
-def test_what_does_not_hold_is_named(house: Database) -> None:
-    fill_level(house, 5)
-    [item] = apply_rows(house, row("A", 1, expected_quantity="4")).items
-    assert item["errors"] == [{"code": "STALE_QUANTITY", "field": "expected_quantity", "value": "4"}]
+@pytest.mark.parametrize(
+    ("given", "fault", "found"),
+    [
+        (row("A", 1, expected_quantity="4"), ("STALE_QUANTITY", "expected_quantity", "4"), "7"),
+        (row("A", 1, "remove", expected_quantity="4"), ("STALE_QUANTITY", "expected_quantity", "4"), "5"),
+        (row("A", 1, expected_version="9"), ("STALE_QUANTITY", "expected_version", "9"), "2"),
+        (row("A", 6, "remove"), ("INSUFFICIENT_STOCK", "quantity", "6"), "5"),
+        (row("A", 1), ("INSUFFICIENT_STOCK", "quantity", "1"), "5"),
+        (row("B", 2, "remove"), ("INSUFFICIENT_STOCK", "quantity", "2"), "0"),
+    ],
+)
+@pytest.mark.parametrize(
+    "beside", [[], [row("A", 0, "move", to_location="A-01"), row("B", 0, "move", to_location="A-01")]]
+)
+def test_a_row_that_its_level_refuses_is_told_what_the_level_has(
+    house: Database, given: Row, fault: tuple[str, str, str], found: str, beside: list[Row]
+) -> None:
+    fill_level(house, 5, reserved=2)
+    [item, *_] = apply_rows(house, given, *beside).items
+    code, field, value = fault
+    assert item["errors"] == [{"code": code, "field": field, "value": value, "found": found}]
 
 
 def test_a_revert_leaves_out_what_has_changed_since(house: Database) -> None:
@@ -219,5 +236,5 @@ def test_a_level_that_changed_after_the_file_was_made_is_not_replaced(house: Dat
     given = [row("A", 9), row("B", 1, "add"), row("C", 3), *beside]
     applied = apply_rows(house, *given, as_of=early)
     assert applied.fates == ["LEVEL_CHANGED_SINCE", "success", "success", *["success"] * len(beside)]
-    assert applied.items[0]["errors"][0]["value"].startswith("20")
+    assert applied.items[0]["errors"][0]["found"].startswith("20")
     assert apply_rows(house, *given, as_of=late).fates == ["success"] * len(given)

@@ -37,8 +37,8 @@ _FILL = """
     SELECT a, a || '-P1', a || v.id, v.sku FROM {a}, (VALUES ('-v1', 'V-100'), ('-v2', NULL)) AS v (id, sku);
     INSERT INTO lots (account_id, sku, lot_id, expires_on)
     SELECT a, a || '-P1', a || t.id, t.day::date FROM {a}, (VALUES ('-L1', '2027-01-31'), ('-L2', NULL)) AS t (id, day);
-    INSERT INTO levels (account_id, warehouse_id, sku, location_id, lot_id, available, damaged, incoming)
-    SELECT a, a || '-w1', a || l.sku, l.bin, CASE l.lot WHEN '' THEN '' ELSE a || l.lot END, l.n, 1, 9
+    INSERT INTO levels (account_id, warehouse_id, sku, location_id, lot_id, version, available, damaged, incoming)
+    SELECT a, a || '-w1', a || l.sku, l.bin, CASE l.lot WHEN '' THEN '' ELSE a || l.lot END, 1, l.n, 1, 9
     FROM {a}, (VALUES ('-P1', 'b1', '-L1', 5), ('-P1', 'b2', '-L1', 2), ('-P2', 'b1', '', 10)) AS l (sku, bin, lot, n);
     INSERT INTO change_log (account_id, level_id, version, state, delta, after, batch_id, recorded_at, command_id)
     SELECT account_id, level_id, 1, 'available', available, available, 1, now(), account_id || '-c1' FROM levels;

@@ -1,5 +1,7 @@
 """What the reader makes of the files that people really send, small and behind good rows in a later block."""
 
+import gc
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -240,3 +242,23 @@ def test_a_record_of_which_only_an_ignored_column_is_filled_in_is_not_blank(all_
     records = read_records(Block(content, START), header, all_careful=all_careful)
     assert records.blank_count == 2
     assert records.frame["raw"][9000:].to_list() == [b",red,,", b",,,L"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [CLEAN_PREFIX * 10, CLEAN_PREFIX * 10 + b'A,"1"\n', CLEAN_PREFIX * 10 + b'A,"1\nB,2"x\n"C,3\n'],
+    ids=["plain", "quoted", "careful"],
+)
+def test_what_a_block_took_is_given_back_without_a_search_for_garbage(content: bytes) -> None:
+    def kept() -> int:
+        read(content, block_size=1 << 20)
+        return tracemalloc.get_traced_memory()[0]
+
+    gc.disable()
+    tracemalloc.start()
+    try:
+        first, last = kept(), [kept() for _ in range(5)][-1]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert last - first < len(content)

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from pipeline.commands.handler import apply_commands
+from pipeline.errors import TryLater
 from pipeline.syncs.care import resume_stuck, send_due_parts, sweep_work
 from pipeline.syncs.requests import request_sync
 from schemas.jobs import RequestSync
@@ -111,6 +112,55 @@ def test_a_chunk_that_fails_once_and_then_goes_well_is_applied(desk: Desk) -> No
     desk.apply_all(sync_id)
     assert desk.ask("SELECT attempts, status FROM sync_chunks") == [(1, "pending")]
     desk.objects.put_bytes(desk.work, found.key, content)
+    desk.apply_all(sync_id)
+    assert desk.counts(sync_id) == ("success", 60, 60, 0, 0)
+
+
+def killed(*_: object) -> None:
+    """What happens to a worker that the kernel ends for want of memory: no rule is followed after it."""
+    raise SystemExit
+
+
+def test_a_chunk_that_takes_ten_workers_with_it_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.limit(part_attempts=1)
+    sync_id = desk.request(desk.put(MANY))
+    with monkeypatch.context() as killing:
+        killing.setattr("pipeline.syncs.apply.ChunkRows", killed)
+        for _ in range(10):
+            with pytest.raises(SystemExit):
+                desk.apply(sync_id, 0)
+        assert desk.job(sync_id)["finished_at"] is None
+        desk.apply_all(sync_id)
+    assert desk.counts(sync_id) == ("error", 60, 0, 60, 0)
+    assert desk.ask("SELECT error FROM sync_chunks") == [("10 times the worker was lost that had begun with it",)]
+
+
+def test_a_range_that_takes_ten_workers_with_it_ends_its_job(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.limit(part_attempts=1)
+    with monkeypatch.context() as killing:
+        killing.setattr("pipeline.syncs.split.read_records", killed)
+        with pytest.raises(SystemExit):
+            desk.request(desk.put(MANY))
+        [(sync_id,)] = desk.ask("SELECT sync_id FROM sync_jobs")
+        for _ in range(9):
+            with pytest.raises(SystemExit):
+                desk.read_ranges(sync_id)
+        desk.read_ranges(sync_id)
+    assert desk.job(sync_id)["error_code"] == "PART_FAILED"
+    assert "10 times the worker was lost" in desk.job(sync_id)["error"]
+
+
+def test_a_chunk_is_not_given_up_for_a_server_that_is_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise TryLater("the store is away")
+
+    desk.limit(part_attempts=1)
+    sync_id = desk.request(desk.put(MANY))
+    with monkeypatch.context() as outage:
+        outage.setattr("pipeline.syncs.apply.ChunkRows", away)
+        for _ in range(12):
+            with pytest.raises(TryLater):
+                desk.apply(sync_id, 0)
     desk.apply_all(sync_id)
     assert desk.counts(sync_id) == ("success", 60, 60, 0, 0)
 

@@ -1,8 +1,10 @@
 """The rows of a range in pieces: what is written is read again, all at once or in groups of bounded size."""
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from zlib import crc32
 
 import polars as pl
 import pytest
@@ -14,6 +16,7 @@ from pipeline.syncs import batches
 from pipeline.syncs.batches import groups, packed, unpacked
 from pipeline.syncs.layout import Layout
 from pipeline.syncs.pieces import Pieces, read_piece
+from pipeline.uploads.header import read_header
 from pipeline.uploads.rows import validate_rows
 from tests.support.csv_files import HEADER, read
 
@@ -57,6 +60,20 @@ def test_rows_of_one_level_are_in_one_piece_and_what_the_guard_asks_for_is_plain
     assert [frame["target"].to_list() for frame in frames if "A" in frame["sku"]] == [[0, 5]]
     assert stored[50] == b'A,B-1,""\n'
     assert sorted(stored[51].split()) == [b"A", b"A", b"B"]
+
+
+def test_which_chunk_a_row_is_in_follows_from_its_names_alone_so_that_workers_of_any_release_agree(
+    tmp_path: Path,
+) -> None:
+    named = [("", "A", "B-1"), ("acme", "A", "B-1"), ("client", "A", "B-1"), ("", "B", ""), ("", "B", "unassigned")]
+    header = read_header(b"sku,quantity,location,customer_account_id\n")
+    pieces = Pieces(tmp_path, Layout(header, "acme", 50, True))
+    content = "".join(f"{sku},1,{location},{customer}\n" for customer, sku, location in named).encode()
+    pieces.add(validate_rows(read(content, block_size=1 << 20, header=header).frame))
+    rows = dict(enumerate(pieces.stored("key", 0, {}).piece_rows))
+    keys = [("", "A", "B-1", "")] * 2 + [("client", "A", "B-1", "")] + [("", "B", "", "")] * 2
+    chunks = [crc32("\x1f".join(key).encode()) % 50 for key in keys]
+    assert {chunk: count for chunk, count in rows.items() if count} == Counter(chunks)
 
 
 def test_no_rows_are_no_bytes(tmp_path: Path) -> None:

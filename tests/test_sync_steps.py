@@ -61,7 +61,7 @@ def batches_by_sku(desk: Desk) -> dict[str, set[int]]:
     return found
 
 
-def raises(error: Exception) -> Callable[[], None]:
+def raises(error: BaseException) -> Callable[[], None]:
     """An action that fails."""
 
     def fail() -> None:
@@ -129,6 +129,15 @@ def test_a_worker_that_is_lost_between_steps_is_gone_on_for(desk: Desk, before_s
     assert chunk_of(desk, sync_id) == (12, "done")
     assert desk.counts(sync_id) == ("success", 12, 12, 0, 0)
     assert desk.ask("SELECT count(*), max(version) FROM change_log") == [(12, 1)]
+
+
+def test_what_a_chunk_gets_done_forgets_the_workers_that_it_has_lost(desk: Desk, before_step: BeforeStep) -> None:
+    sync_id = desk.request(desk.put(FILE))
+    desk.ask("UPDATE sync_chunks SET under_way = 9")
+    before_step(2, raises(SystemExit()))
+    with pytest.raises(SystemExit):
+        desk.apply(sync_id, 0)
+    assert desk.ask("SELECT under_way FROM sync_chunks") == [(0,)]
 
 
 def test_two_workers_with_the_same_chunk_apply_each_row_once(desk: Desk, before_step: BeforeStep) -> None:

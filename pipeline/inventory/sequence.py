@@ -31,7 +31,8 @@ class SequenceRow(NamedTuple):
 class RowOutcome(NamedTuple):
     """What a row did to its level, and a move to the level that it ends at; or the fault that it met.
 
-    `fault` is an ErrorCode, or the name of the expectation that does not hold. `value` says when the level has changed.
+    `fault` is an ErrorCode, or the name of the expectation that does not hold. `found` is what the level has instead:
+    units, a version, or the time when it was changed.
     """
 
     row: int
@@ -44,7 +45,7 @@ class RowOutcome(NamedTuple):
     to_version: int | None = None
     to_after: int | None = None
     fault: str | None = None
-    value: str | None = None
+    found: str | None = None
 
 
 def carry_out(
@@ -59,17 +60,16 @@ def carry_out(
     """
     for row in rows:
         before = levels[row.level_id]
-        fault = _stale(row, before)
-        if fault is None and row.action not in (ADD, REMOVE, MOVE) and row.level_id in changed_since:
-            fault = ErrorCode.LEVEL_CHANGED_SINCE
-        if fault is not None:
-            yield _failed(row, fault, changed_since.get(row.level_id))
+        stale = _stale(row, before, changed_since.get(row.level_id))
+        if stale is not None:
+            yield stale
             continue
         try:
             after, lines = apply(before, _operation(row), allow_negative=row.allow_negative)
             end = _end_of_move(row, levels)
         except Invalid as broken_rule:
-            yield _failed(row, broken_rule.code)
+            is_short = broken_rule.code is ErrorCode.INSUFFICIENT_STOCK
+            yield _failed(row, broken_rule.code, str(before.available) if is_short else None)
             continue
         if not lines:
             continue
@@ -100,14 +100,17 @@ def _end_of_move(row: SequenceRow, levels: Mapping[int, Level]) -> Level | None:
     return after
 
 
-def _stale(row: SequenceRow, level: Level) -> str | None:
+def _stale(row: SequenceRow, level: Level, changed_at: str | None) -> RowOutcome | None:
     """Which expectation does not hold: what is compared is what the row names, on_hand where it replaces that."""
+    named = _operation(row).named(level)
     if row.wants_version is not None and row.wants_version != level.version:
-        return EXPECTED_VERSION
-    if row.wants_quantity is not None and row.wants_quantity != _operation(row).named(level):
-        return EXPECTED_QUANTITY
+        return _failed(row, EXPECTED_VERSION, str(level.version))
+    if row.wants_quantity is not None and row.wants_quantity != named:
+        return _failed(row, EXPECTED_QUANTITY, str(named))
+    if changed_at is not None and row.action not in (ADD, REMOVE, MOVE):
+        return _failed(row, ErrorCode.LEVEL_CHANGED_SINCE, changed_at)
     return None
 
 
-def _failed(row: SequenceRow, fault: str, value: str | None = None) -> RowOutcome:
-    return RowOutcome(row.row, row.account_id, row.level_id, fault=fault, value=value)
+def _failed(row: SequenceRow, fault: str, found: str | None) -> RowOutcome:
+    return RowOutcome(row.row, row.account_id, row.level_id, fault=fault, found=found)

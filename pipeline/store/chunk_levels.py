@@ -19,7 +19,7 @@ _CHANGED: Final = {
     "row": pl.Int32,
     "account_id": pl.String,
     **dict.fromkeys(("level_id", "version", "delta", "after", "to_level_id", "to_version", "to_after"), pl.Int64),
-    **dict.fromkeys(("fault", "value"), pl.String),
+    **dict.fromkeys(("fault", "found"), pl.String),
 }
 
 

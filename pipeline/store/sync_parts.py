@@ -146,6 +146,17 @@ def pending(connection: psycopg.Connection, key: SyncKey, kind: Kind) -> list[in
     return [part for (part,) in connection.execute(_SQL[f"pending_{kind}s"], key.parameters())]
 
 
+def begin(connection: psycopg.Connection, key: SyncKey, kind: Kind, part: int) -> int:
+    """Note that a part is begun; how often that has happened without an end. 0 where it is done by now."""
+    row = connection.execute(_SQL[f"begin_{kind}"], key.parameters(part=part)).fetchone()
+    return row[0] if row else 0
+
+
+def leave(connection: psycopg.Connection, key: SyncKey, kind: Kind, part: int) -> None:
+    """Note that a part which was begun is left for later."""
+    connection.execute(_SQL[f"leave_{kind}"], key.parameters(part=part))
+
+
 def note_failure(connection: psycopg.Connection, key: SyncKey, kind: Kind, part: int, error: str) -> int:
     """Note that a part has failed: it is due again after a pause. How often it has; 0 where it is done by now."""
     parameters = key.parameters(part=part, error=error[:1000].replace("\x00", "\ufffd"))

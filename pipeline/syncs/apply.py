@@ -6,6 +6,7 @@ Commands on the same levels wait for a step, so it is short. How many rows of a 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -15,10 +16,11 @@ from pipeline.store import chunks, commands, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.chunks import Effect
 from pipeline.store.outbox import await_publishing
+from pipeline.store.sync_parts import LockedChunk, Piece
 from pipeline.store.syncs import Job, RowCounts, SyncKey, work_prefix
 from pipeline.syncs.chunk_rows import ChunkRows, Step, keep_rejected, work_of
 from pipeline.syncs.finish import end_if_done
-from pipeline.syncs.part_failures import counted
+from pipeline.syncs.part_failures import attempt
 from pipeline.syncs.services import SyncServices
 from schemas.errors import ErrorCode
 from schemas.jobs import SyncChunk
@@ -45,23 +47,24 @@ def apply_chunk(message: SyncChunk, services: SyncServices) -> None:
         if job is None or chunk is None:
             raise Invalid(ErrorCode.UNKNOWN_SYNC, f"sync {key.sync_id} has no chunk {message.chunk}")
         pieces = sync_parts.pieces(connection, key, message.chunk)
-    if chunk.status != "pending":
-        return
+    if chunk.status == "pending":
+        steps = partial(_apply_steps, services, job, message.chunk, chunk, pieces)
+        attempt(services, job, "chunk", message.chunk, steps)
+
+
+def _apply_steps(services: SyncServices, job: Job, number: int, chunk: LockedChunk, pieces: list[Piece]) -> None:
+    """Apply what is left of a chunk, until another worker turns out to be at it."""
+    rows = ChunkRows(pieces, chunk, services)
     ended = False
-    with counted(services, job, "chunk", message.chunk):
-        rows = ChunkRows(pieces, chunk, services)
-        rows_done = chunk.rows_done
-        while rows.left:
-            with _turn(job, services) as step_rows, services.database.transaction() as connection:
-                held = sync_parts.lock_chunk(connection, key, message.chunk)
-                if held is None or held.status != "pending" or held.rows_done != rows_done:
-                    return  # another worker has the same chunk, and goes on with it
-                job = store.read_job(connection, key) or job
-                step = rows.take(step_rows)
-                ended = _apply_step(connection, job, message.chunk, step)
-            rows_done += step.row_count
+    while rows.left:
+        with _turn(job, services) as step_rows, services.database.transaction() as connection:
+            held = sync_parts.lock_chunk(connection, job.key, number)
+            if held is None or held.status != "pending" or held.rows_done != rows.done:
+                return
+            job = store.read_job(connection, job.key) or job
+            ended = _apply_step(connection, job, number, rows.take(step_rows))
     if ended:
-        services.objects.delete_prefix(services.work_bucket, work_prefix(key))
+        services.objects.delete_prefix(services.work_bucket, work_prefix(job.key))
 
 
 @contextmanager

@@ -53,6 +53,8 @@ class ChunkRows:
     `left` is how many have not been taken.
     """
 
+    left: int
+
     def __init__(self, pieces: list[Piece], chunk: LockedChunk, services: SyncServices) -> None:
         """Read them.
 
@@ -61,7 +63,13 @@ class ChunkRows:
             TryLater: the work bucket is away.
         """
         self._frames = left_of(pieces, chunk.rows_done, services)
+        self._count = chunk.row_count
         self.left = chunk.row_count - chunk.rows_done
+
+    @property
+    def done(self) -> int:
+        """How many of the chunk's rows were taken, now or before."""
+        return self._count - self.left
 
     def take(self, rows: int | None) -> Step:
         """The next step, of about so many rows, or of all that are left."""

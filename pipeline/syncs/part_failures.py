@@ -1,8 +1,8 @@
 """What happens when a part of a sync fails: it is tried again after a pause that grows, and at last given up."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Final
 
 import psycopg
 
@@ -22,21 +22,40 @@ log = logging.getLogger(__name__)
 _WRONG_FILE = (ErrorCode.FILE_CHANGED, ErrorCode.FILE_NOT_FOUND, ErrorCode.FILE_FORBIDDEN, ErrorCode.FILE_NOT_CSV)
 
 
-@contextmanager
-def counted(services: SyncServices, job: Job, kind: Kind, part: int) -> Iterator[None]:
-    """Count what fails in the block; the scheduler sends the part again when its pause is over.
+_MOST_LOST: Final = 10
+"""A part that has taken so many workers with it, without anything of it getting done, has failed: memory may not do."""
 
-    A server that is away is no failure of the part: TryLater passes through. A file that has changed or is gone ends a
-    job that is being planned at once.
+
+class WorkersLost(Exception):  # noqa: N818 - as the others in pipeline/errors.py
+    """Whoever began with a part was lost in the middle of it, again and again."""
+
+
+def attempt(services: SyncServices, job: Job, kind: Kind, part: int, work: Callable[[], None]) -> None:
+    """Do a part of a sync. Where it fails, that is counted; the scheduler sends it again when its pause is over.
+
+    A file that has changed or is gone ends a job that is being planned at once.
+
+    Raises:
+        TryLater: a server is away, which is no failure of the part.
     """
     try:
-        yield
+        _begin(services, job.key, kind, part)
+        work()
     except TryLater:
+        with services.database.transaction() as connection:
+            sync_parts.leave(connection, job.key, kind, part)
         raise
     except Exception as error:
         log.warning("sync %s: %s %s failed", job.key.sync_id, kind, part, exc_info=error)
         with services.database.transaction() as connection:
             _note(connection, services, job, kind, part, error)
+
+
+def _begin(services: SyncServices, key: SyncKey, kind: Kind, part: int) -> None:
+    with services.database.transaction() as connection:
+        times = sync_parts.begin(connection, key, kind, part)
+    if times > _MOST_LOST:
+        raise WorkersLost(f"{times - 1} times the worker was lost that had begun with it")
 
 
 def _note(  # noqa: PLR0913, PLR0917 - which part, and what happened to it

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 import polars as pl
@@ -32,6 +33,7 @@ SCHEMA: Final = {
 """The columns of a piece, in order. `row` counts from 0 within its range; `raw` is empty where `raw_base64` is not."""
 
 _COPIED_AT_ONCE: Final = 4 << 20
+_BETWEEN_NAMES: Final = "\x1f"
 _LF: Final = 0x0A
 _QUOTE: Final = 0x22
 _NOT_ASCII: Final = 0x80
@@ -145,10 +147,10 @@ def _is_ascii(raw: pl.Series) -> pl.Series:
 
 def _batches(rows: pl.DataFrame, layout: Layout) -> Iterator[tuple[int, int, bytes]]:
     """The rows by chunk as CSV, and how many they are: those of one level are always in one chunk."""
-    chunks = rows.select(_chunk(layout)).to_series()
+    chunks = _chunks(rows, layout)
     if layout.chunk_count > 1:
-        order = chunks.arg_sort()
-        rows, chunks = rows[order], chunks[order]
+        rows = rows.with_columns(chunks.alias("chunk")).sort("chunk", maintain_order=True)
+        chunks = rows.get_column("chunk")
     content = rows.select(*SCHEMA).write_csv(include_header=False).encode()
     ends = _record_ends(content)
     numbers, counts = (column.to_list() for column in chunks.rle().struct.unnest().select("value", "len"))
@@ -167,13 +169,21 @@ def _record_ends(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]"
     return ends + 1
 
 
-def _chunk(layout: Layout) -> pl.Expr:
-    """The chunk of each row. Rows without a SKU go anywhere."""
+def _chunks(rows: pl.DataFrame, layout: Layout) -> pl.Series:
+    """The chunk of each row. Rows without a SKU go anywhere.
+
+    By CRC-32 of its names, so that workers of different releases agree: a later Polars may have another hash.
+    """
     if layout.chunk_count == 1:
-        return pl.col("row").cast(pl.UInt64) * 0
-    owner = pl.col("customer_account_id").replace("", layout.owner)
-    location = pl.col("location").replace(UNASSIGNED, "")
-    names = [owner.alias("owner"), pl.col("sku")]
-    names += [location.alias("location"), pl.col("lot")] if layout.by_location else []
-    key = pl.struct(names).hash()
-    return pl.when(pl.col("sku") == "").then(pl.col("row").hash()).otherwise(key) % layout.chunk_count
+        return pl.repeat(0, rows.height, dtype=pl.UInt32, eager=True)
+    names = ["customer_account_id", "sku", *(["location", "lot"] if layout.by_location else [])]
+    alike = {"customer_account_id": layout.owner, "location": UNASSIGNED}  # these mean the same as nothing
+    texts = rows.select(
+        pl.when(pl.col("sku") == "")
+        .then(pl.col("row").cast(pl.String))
+        .otherwise(
+            pl.concat_str([pl.col(name).replace(alike.get(name, ""), "") for name in names], separator=_BETWEEN_NAMES)
+        )
+        .cast(pl.Binary)
+    )
+    return pl.Series(map(crc32, texts.to_series().to_list()), dtype=pl.UInt32) % layout.chunk_count

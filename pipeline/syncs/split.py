@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -14,7 +15,7 @@ from pipeline.store.sync_parts import RangeEdges, RangeRead
 from pipeline.store.syncs import Job, PlainSource, SyncKey
 from pipeline.syncs.begin import begin_processing
 from pipeline.syncs.layout import Layout
-from pipeline.syncs.part_failures import counted
+from pipeline.syncs.part_failures import attempt
 from pipeline.syncs.pieces import Pieces
 from pipeline.syncs.services import SyncServices
 from pipeline.uploads.cut import Position, blocks
@@ -43,8 +44,8 @@ def split_range(message: SyncRange, services: SyncServices) -> None:
     if job is None or job.state is not SyncState.PLANNING or not found or job.source is None:
         return
     if found[0].read is None:
-        with counted(services, job, "range", message.range):
-            _read(job, job.source, found[0].edges, services)
+        read = partial(_read, job, job.source, found[0].edges, services)
+        attempt(services, job, "range", message.range, read)
     begin_processing(key, services)
 
 

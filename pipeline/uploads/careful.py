@@ -49,11 +49,11 @@ class _Walk:
 
     Records that start within a record that turned out broken, and whose first line ends within quotes, go the same way
     from there on. So they share the walk, and a file full of broken quotes is still read in linear time.
+    It does not keep the machine, which keeps it: a buffer would stay in memory until somebody looks for such cycles.
     """
 
-    def __init__(self, machine: "Machine", start: int, position: int) -> None:
+    def __init__(self, start: int, position: int) -> None:
         """`position`: a line end within quotes."""
-        self._machine = machine
         self._start = start
         self.position = position
         self.state = _State.QUOTED
@@ -62,9 +62,8 @@ class _Walk:
         """Whether a record at `start`, in quotes at `line_end`, goes this way."""
         return self._start <= start and line_end < self.position
 
-    def go(self, limit: int) -> None:
-        """Walk on until the record has ended, is broken, or `limit` was passed."""
-        machine = self._machine
+    def go(self, machine: "Machine", limit: int) -> None:
+        """Walk on in the machine's buffer until the record has ended, is broken, or `limit` was passed."""
         while self.position <= limit and self.position <= len(machine.data):
             if self.state is _State.QUOTED:
                 self._close(machine, limit)
@@ -119,7 +118,7 @@ class Machine:
         self.delimiter = delimiter.encode()
         self.field_end = re.compile(b"[\r\n" + re.escape(self.delimiter) + b"]")
         self._final = final
-        self._walk = _Walk(self, 0, 0)
+        self._walk = _Walk(0, 0)
 
     def is_quote(self, position: int) -> bool:
         return position < len(self.data) and self.data[position] == _QUOTE
@@ -175,8 +174,8 @@ class Machine:
         if not self._certain(limit + 2):
             return None
         if not self._walk.passed(start, line_end):
-            self._walk = _Walk(self, start, line_end)
-        self._walk.go(limit)
+            self._walk = _Walk(start, line_end)
+        self._walk.go(self, limit)
         end = self._walk.position
         if self._walk.state is not _State.ENDED or end > limit:
             return self._line(start, line_end, delimiters, ErrorCode.QUOTE_NOT_CLOSED)

@@ -53,7 +53,7 @@ def add_diffs(database: Database, sync_id: UUID, changes: Sequence[tuple[str, in
 
 def error(code: str, field: str = "sku", value: str | None = None) -> dict[str, Any]:
     """An error as a row keeps it."""
-    return {"code": code, "field": field, "value": value, "suggestion": None}
+    return {"code": code, "field": field, "value": value, "suggestion": None, "found": None}
 
 
 def _month(database: Database, sync_id: UUID) -> Any:

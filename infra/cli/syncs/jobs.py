@@ -153,8 +153,9 @@ def finish(database: Database, job: Row, show: Callable[[Row], None]) -> None:
     if job["status"] == SyncState.HELD:
         print_note(f"Sync {job['sync_id']} is held: {job['held_reason']}")
         print_note(
-            f"No row was applied. `onhand sync approve {job['sync_id']}` lets it go on, "
-            f"`onhand sync abort {job['sync_id']} --reason …` ends it."
+            "No row was applied. The same file submitted with --dry-run tells what it would do to each level. "
+            f"`onhand sync approve {job['sync_id']}` lets it go on, `onhand sync abort {job['sync_id']} --reason …` "
+            "ends it."
         )
         raise typer.Exit(HELD_EXIT_CODE)
     if job["status"] in {SyncState.ERROR, SyncState.ABORTED}:

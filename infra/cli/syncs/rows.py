@@ -148,4 +148,5 @@ def _example(example: dict[str, Any]) -> str:
     where = f"row {example['row']:,} (line {example['line']:,})" if example["line"] else f"row {example['row']:,}"
     value = f"{example['field']} {example['value']!r}" if example["value"] else example["field"]
     value += f" (is {example['suggestion']!r} meant?)" if example["suggestion"] else ""
+    value += f", found {example['found']}" if example["found"] else ""
     return f"{where}: {value}" if example["field"] == "sku" else f"{where}, SKU {example['sku']!r}: {value}"

@@ -56,6 +56,7 @@ def next_steps(job: Row) -> Iterator[str]:
     """What a person can do now, and how."""
     sync = job["sync_id"]
     if job["status"] == SyncState.HELD:
+        yield "the same file submitted with --dry-run tells what it would do to each level"
         yield f"`onhand sync approve {sync}` applies it all the same, `onhand sync abort {sync} --reason …` gives it up"
     if not has_ended(job):
         return

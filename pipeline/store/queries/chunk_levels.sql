@@ -159,10 +159,18 @@ WITH target AS MATERIALIZED (
         CASE WHEN new.version = old.version THEN sync_fault(
             old.available, old.on_hand, old.version, old.updated_at, t.shift, t.set_to, t.wants_quantity,
             t.wants_version, %(as_of)s, t.allow_negative, %(max_level)s) END AS fault,
-        CASE WHEN new.version = old.version
-            THEN to_char(old.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS value
+        CASE WHEN t.shift IS NULL THEN old.on_hand ELSE old.available END AS named, old.version AS version_before,
+        old.updated_at AS changed_at
 )
-INSERT INTO changed (row, account_id, level_id, version, delta, after, fault, value) SELECT * FROM updated
+INSERT INTO changed (row, account_id, level_id, version, delta, after, fault, found)
+SELECT row, account_id, level_id, version, delta, after, fault, CASE
+    WHEN fault IS NULL THEN NULL
+    WHEN fault = 'expected_version' THEN version_before::text
+    WHEN fault = 'expected_quantity' THEN named::text
+    WHEN fault = 'LEVEL_CHANGED_SINCE' THEN to_char(changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    WHEN fault = 'INSUFFICIENT_STOCK' THEN after::text
+END
+FROM updated
 
 -- name: analyze_changed
 -- Tells the planner how large this is.

@@ -5,7 +5,7 @@
 -- name: create_stage
 -- `stage`: the validated rows. `owners`: whose stock the rows are about, by what they have in customer_account_id.
 -- `copies`: rows that another row names the same thing as. `changed`: what became of the levels; `fault` is what a level
--- has against its row (see sync_fault), the to_ columns are of the other end of a move.
+-- has against its row (see sync_fault), and `found` what it has instead; the to_ columns are of the other end of a move.
 CREATE TEMPORARY TABLE IF NOT EXISTS stage (
     row integer, line bigint, byte_offset bigint, sku text COLLATE "C", quantity text, action text COLLATE "C",
     reason text DEFAULT '', location text COLLATE "C" DEFAULT '', to_location text COLLATE "C" DEFAULT '',
@@ -29,7 +29,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS copies (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS changed (
     row integer, account_id text COLLATE "C", level_id bigint, version bigint, delta bigint, after bigint,
-    to_level_id bigint, to_version bigint, to_after bigint, fault text, value text
+    to_level_id bigint, to_version bigint, to_after bigint, fault text, found text
 ) ON COMMIT DELETE ROWS
 
 -- name: copy_stage
@@ -200,11 +200,12 @@ WHERE leg.version IS NOT NULL
 UPDATE resolved
 SET errors = CASE fault
         WHEN 'expected_version' THEN row_error(
-            'STALE_QUANTITY', fault, coalesce(nullif(s.expected_version, ''), resolved.wants_version::text))
+            'STALE_QUANTITY', fault, coalesce(nullif(s.expected_version, ''), resolved.wants_version::text), NULL,
+            c.found)
         WHEN 'expected_quantity' THEN row_error(
-            'STALE_QUANTITY', fault, coalesce(nullif(s.expected_quantity, ''), resolved.wants_quantity::text))
-        WHEN 'LEVEL_CHANGED_SINCE' THEN row_error(fault, 'quantity', c.value)
-        ELSE row_error(fault, 'quantity', s.quantity)
+            'STALE_QUANTITY', fault, coalesce(nullif(s.expected_quantity, ''), resolved.wants_quantity::text),
+            NULL, c.found)
+        ELSE row_error(fault, 'quantity', s.quantity, NULL, c.found)
     END,
     status = CASE WHEN %(skip_changed)s AND fault IN ('expected_version', 'expected_quantity') THEN 'skipped' END
 FROM changed AS c

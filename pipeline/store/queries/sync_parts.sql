@@ -68,7 +68,7 @@ ORDER BY range
 UPDATE sync_chunks
 SET rows_done = rows_done + %(rows)s,
     status = CASE WHEN rows_done + %(rows)s = row_count THEN %(status)s ELSE status END,
-    retry_at = NULL, updated_at = clock_timestamp()
+    under_way = 0, retry_at = NULL, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND chunk = %(chunk)s
 RETURNING rows_done = row_count
 
@@ -86,19 +86,41 @@ FROM sync_ranges
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND status = 'pending'
 ORDER BY range
 
+-- name: begin_chunk
+-- Somebody begins with a chunk. Returns how often that has happened without an end.
+UPDATE sync_chunks SET under_way = under_way + 1
+WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND chunk = %(part)s AND status = 'pending'
+RETURNING under_way
+
+-- name: begin_range
+-- Somebody begins with a range. Returns how often that has happened without an end.
+UPDATE sync_ranges SET under_way = under_way + 1
+WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND range = %(part)s AND status = 'pending'
+RETURNING under_way
+
+-- name: leave_chunk
+-- Who has begun with a chunk leaves it for later.
+UPDATE sync_chunks SET under_way = under_way - 1
+WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND chunk = %(part)s AND status = 'pending' AND under_way > 0
+
+-- name: leave_range
+-- Who has begun with a range leaves it for later.
+UPDATE sync_ranges SET under_way = under_way - 1
+WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND range = %(part)s AND status = 'pending' AND under_way > 0
+
 -- name: note_chunk_failure
 -- A chunk has failed: it is tried again after a pause that doubles. Returns how often it has failed.
 UPDATE sync_chunks
-SET attempts = attempts + 1, error = %(error)s, retry_at = now() + make_interval(secs => least(60, 2 ^ attempts)),
-    updated_at = clock_timestamp()
+SET attempts = attempts + 1, under_way = greatest(under_way - 1, 0), error = %(error)s,
+    retry_at = now() + make_interval(secs => least(60, 2 ^ attempts)), updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND chunk = %(part)s AND status = 'pending'
 RETURNING attempts
 
 -- name: note_range_failure
 -- A range has failed: it is tried again after a pause that doubles. Returns how often it has failed.
 UPDATE sync_ranges
-SET attempts = attempts + 1, error = %(error)s, retry_at = now() + make_interval(secs => least(60, 2 ^ attempts)),
-    updated_at = clock_timestamp()
+SET attempts = attempts + 1, under_way = greatest(under_way - 1, 0), error = %(error)s,
+    retry_at = now() + make_interval(secs => least(60, 2 ^ attempts)), updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND range = %(part)s AND status = 'pending'
 RETURNING attempts
 

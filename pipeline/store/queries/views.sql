@@ -1,9 +1,10 @@
 -- name: levels
--- A page of an account's levels in key order, after a key.
+-- A page of an account's levels in key order, after a key. Those that rows or commands in error have asked for, and that
+-- were never changed, are left out.
 SELECT warehouse_id, sku, location_id, lot_id, version, on_hand, available, committed, reserved, damaged, safety_stock,
        quality_control, incoming, updated_at
 FROM levels
-WHERE account_id = %(account_id)s
+WHERE account_id = %(account_id)s AND version > 0
     AND (%(warehouse_id)s::text IS NULL OR warehouse_id = %(warehouse_id)s)
     AND (%(sku)s::text IS NULL OR sku = %(sku)s)
     AND (%(location_id)s::text IS NULL OR location_id = %(location_id)s)

@@ -408,7 +408,8 @@ CREATE TRIGGER sync_jobs_transition BEFORE UPDATE OF status ON sync_jobs
 
 -- The file's ranges of bytes, cut at edges of records; each is a checkpoint of the planning. `object_key` has its rows by
 -- chunk, one chunk behind the other; `pieces` says how many bytes those of each chunk are, and `piece_rows` how many rows.
--- `first_row` is known once all ranges before it were read.
+-- `first_row` is known once all ranges before it were read. `attempts`: how often it has failed. `under_way`: how often it
+-- was begun and did not end; of those only the last ones still run, the others were lost with their workers.
 CREATE TABLE sync_ranges (
     account_id    text COLLATE "C" NOT NULL,
     sync_id       uuid NOT NULL,
@@ -427,6 +428,7 @@ CREATE TABLE sync_ranges (
     warnings      jsonb,
     first_row     integer,
     attempts      integer NOT NULL DEFAULT 0,
+    under_way     integer NOT NULL DEFAULT 0,
     retry_at      timestamptz,
     error         text,
     updated_at    timestamptz NOT NULL DEFAULT now(),
@@ -434,7 +436,8 @@ CREATE TABLE sync_ranges (
 );
 CREATE INDEX sync_ranges_retry ON sync_ranges (retry_at) WHERE retry_at IS NOT NULL;
 
--- The parts of a job that are applied in one transaction each. `failed`: given up after too many attempts.
+-- The parts of a job that are applied, some rows in a transaction. `failed`: given up after too many attempts. `under_way`:
+-- as of ranges, since the last rows of it were applied.
 CREATE TABLE sync_chunks (
     account_id text COLLATE "C" NOT NULL,
     sync_id    uuid NOT NULL,
@@ -443,6 +446,7 @@ CREATE TABLE sync_chunks (
     rows_done  integer NOT NULL DEFAULT 0 CHECK (rows_done BETWEEN 0 AND row_count),
     status     text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'done', 'aborted', 'failed')),
     attempts   integer NOT NULL DEFAULT 0,
+    under_way  integer NOT NULL DEFAULT 0,
     retry_at   timestamptz,
     error      text,
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -483,11 +487,13 @@ CREATE TABLE sync_items (
 ) PARTITION BY RANGE (month);
 
 -- A list of one RowError, to be added to a row's errors; empty where there is no code.
-CREATE FUNCTION row_error(code text, field text, value text, suggestion text DEFAULT NULL) RETURNS jsonb
+CREATE FUNCTION row_error(
+    code text, field text, value text, suggestion text DEFAULT NULL, found text DEFAULT NULL
+) RETURNS jsonb
 LANGUAGE sql STABLE RETURN CASE
     WHEN code IS NULL THEN '[]'::jsonb
     ELSE jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
-        'code', code, 'field', field, 'value', left(value, 200), 'suggestion', suggestion)))
+        'code', code, 'field', field, 'value', left(value, 200), 'suggestion', suggestion, 'found', found)))
 END;
 
 -- What a level has against a row that sets it (`shift` NULL: on_hand becomes `set_to`) or shifts what is available: an
