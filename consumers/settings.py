@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     fetch_deadline_seconds: float = Field(3600.0, gt=0, description="For fetching all of an https URL.")
     sync_chunk_rows: PositiveInt = Field(20_000, description="Aimed rows of one chunk of a sync: one message.")
     sync_step_rows: PositiveInt = Field(
-        4_000, description="Aimed rows of a sync in one transaction; a quarter of that while commands come in."
+        4_000, description="Aimed rows of a sync in one transaction; an eighth of that while commands come in."
     )
     sync_consumers: PositiveInt = Field(
         2, description="Parts of syncs that one worker has in hand: while one waits for PostgreSQL, another works."

@@ -207,7 +207,7 @@ def test_levels_and_the_log_show_one_account_only(settings: Settings, database: 
 def test_what_a_tenant_wrote_does_not_steer_the_terminal(settings: Settings, database: Database) -> None:
     with database.transaction() as connection:
         connection.execute(
-            "INSERT INTO levels (account_id, warehouse_id, sku, location_id) VALUES ('acme', 'w1', %s, 'unassigned')",
+            "INSERT INTO levels (account_id, warehouse_id, sku, location_id, version) VALUES ('acme', 'w1', %s, 'a', 1)",
             ["\x1b[31m[red]S"],
         )
     shown = onhand("levels", "--account", "acme").stdout

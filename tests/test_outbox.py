@@ -128,20 +128,19 @@ def test_the_relay_reads_no_month_of_the_log_but_those_of_its_batches(shop: Data
         assert {f"change_log_{batch.recorded_at:%Y_%m}"} == set(re.findall(r"on (change_log\w+)", read))
 
 
-@pytest.mark.parametrize(("most", "waits"), [(4, True), (5, False)])
-def test_who_has_much_to_say_waits_for_the_relay_that_is_at_work(shop: Database, most: int, waits: bool) -> None:
-    apply_commands([stock(f"{n}", "add", 1, sku=f"S{n}") for n in range(5)], shop)
+def test_who_has_much_to_say_waits_for_the_relay_that_is_at_work(shop: Database) -> None:
+    apply_commands([stock("1", "add", 1)], shop)
 
     def wait() -> None:
         with shop.transaction() as connection:
-            await_publishing(connection, most)
+            await_publishing(connection)
 
     wait()  # nobody publishes
     with ThreadPoolExecutor() as other:
         with shop.transaction() as connection:
             claim_batches(connection, 1000)
             waiting = other.submit(wait)
-            assert bool(wait_for([waiting], timeout=0.5).not_done) == waits
+            assert wait_for([waiting], timeout=0.5).not_done
         waiting.result(timeout=10)
 
 

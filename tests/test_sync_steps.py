@@ -79,7 +79,7 @@ def test_each_step_is_a_batch_of_its_own_and_a_sku_is_in_one_of_them(desk: Desk)
 
 
 def test_steps_are_shorter_while_commands_come_in(desk: Desk) -> None:
-    desk.limit(step_rows=8)
+    desk.limit(step_rows=16)
     sync_id = desk.request(desk.put(FILE))
     apply_commands([stock("busy", "add", 1, sku="A")], desk.database)
     desk.apply_all(sync_id)

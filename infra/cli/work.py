@@ -1,11 +1,13 @@
 """`onhand up` and `onhand worker`: servers to try it on, and the processes that do the work."""
 
 import asyncio
+import ctypes
 import logging
 import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,6 +22,8 @@ from infra.platform import KafkaKind, Platform
 
 DEFAULT_DATA: Final = Path(".onhand/stack")
 _LOOK_SECONDS: Final = 0.5
+_M_ARENA_MAX: Final = -8
+"""Of malloc.h."""
 
 
 class Role(StrEnum):
@@ -59,6 +63,15 @@ class Kafka(StrEnum):
     APACHE = "apache"
 
 
+def _share_arenas() -> None:
+    """Let all threads take memory from two arenas, where the C library is that of GNU.
+
+    By itself it makes eight for each processor, and each keeps what its threads gave back: a fifth of a worker's peak.
+    """
+    with suppress(AttributeError):  # another C library has no mallopt
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
 def worker(
     roles: Annotated[list[Role] | None, typer.Argument(help="What it does; everything where nothing is named.")] = None,
     as_json: AsJson = False,
@@ -70,6 +83,7 @@ def worker(
     logging.getLogger("aiokafka").setLevel(logging.WARNING)  # it tells of every group that it joins
     for handler in logging.getLogger().handlers:
         handler.addFilter(_NotTooOften())
+    _share_arenas()
     wanted = ROLES if not roles or Role.ALL in roles else tuple(roles)
     try:
         asyncio.run(run_worker(load_settings(), wanted))

@@ -87,13 +87,12 @@ def publish(connection: psycopg.Connection, account_id: str, messages: Sequence[
     announce_batch(connection, account_id, messages=messages)
 
 
-def await_publishing(connection: psycopg.Connection, most: int) -> None:
-    """Where more than `most` changes wait to be published, wait until a relay is done with those that it has in hand.
+def await_publishing(connection: psycopg.Connection) -> None:
+    """Wait until a relay is done with what it has in hand; where none is at work, nothing is waited for.
 
     A large file is applied faster than it is published; a command on one of its levels would wait for all of that.
-    Where no relay is at work, nothing is waited for.
     """
-    connection.execute(_SQL["await_publishing"], {"most": most})
+    connection.execute(_SQL["await_publishing"])
 
 
 @dataclass(frozen=True)

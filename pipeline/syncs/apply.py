@@ -26,7 +26,7 @@ from schemas.errors import ErrorCode
 from schemas.jobs import SyncChunk
 from schemas.states import FailurePolicy, ItemStatus, SyncState
 
-_BUSY_SHARE: Final = 4
+_BUSY_SHARE: Final = 8
 """A step is so much smaller while commands come in."""
 
 
@@ -81,7 +81,7 @@ def _turn(job: Job, services: SyncServices) -> Iterator[int | None]:
     else:
         with services.turn:
             with services.database.transaction() as connection:
-                await_publishing(connection, services.limits.step_rows)
+                await_publishing(connection)
             yield math.ceil(services.limits.step_rows / _BUSY_SHARE)
 
 

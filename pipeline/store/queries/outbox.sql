@@ -8,7 +8,6 @@ RETURNING batch_id, created_at::text
 -- The relay holds what it publishes: who asks for the oldest batch waits for it to end. For a batch that nobody holds, the
 -- answer comes at once.
 SELECT batch_id FROM outbox
-WHERE (SELECT sum(change_count) FROM outbox) > %(most)s
 ORDER BY batch_id
 LIMIT 1
 FOR KEY SHARE
