@@ -87,7 +87,7 @@ def sync_errors(database: Database, account_id: AccountId, sync_id: UUID, *, exa
 
 
 def sync_diffs(database: Database, account_id: AccountId, sync_id: UUID, *, limit: int | None = None) -> Iterator[Row]:
-    """What a dry run would have changed, in file order: levels with their units before and after.
+    """What a dry run would have changed, in file order: levels with their units on hand before and after.
 
     `lot_id` None: the product has no lots. `leg` 2 is the other end of a move.
     """

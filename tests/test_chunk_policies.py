@@ -178,6 +178,12 @@ def test_a_check_tells_what_would_become_of_each_row_and_changes_nothing(house: 
     ]
 
 
+def test_a_check_tells_of_units_on_hand_also_where_not_all_are_available(house: Database) -> None:
+    fill_level(house, 5, reserved=2)
+    apply_rows(house, row("A", 4), row("B", 1, "add"), effect=Effect.CHECK)
+    assert rows(house, "SELECT row, before, after FROM sync_diffs ORDER BY row") == [(1, 7, 4), (2, 0, 1)]
+
+
 def test_all_or_nothing_is_nothing_where_a_row_is_in_error(house: Database) -> None:
     fill_level(house, 5)
     applied = apply_rows(house, *MIXED, effect=Effect.ALL_OR_NOTHING)

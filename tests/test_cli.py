@@ -207,7 +207,7 @@ def test_levels_and_the_log_show_one_account_only(settings: Settings, database: 
 def test_what_a_tenant_wrote_does_not_steer_the_terminal(settings: Settings, database: Database) -> None:
     with database.transaction() as connection:
         connection.execute(
-            "INSERT INTO levels (account_id, warehouse_id, sku, location_id, version) VALUES ('acme', 'w1', %s, 'a', 1)",
+            "INSERT INTO levels (account_id, warehouse_id, location_id, version, sku) VALUES ('acme', 'w', 'a', 1, %s)",
             ["\x1b[31m[red]S"],
         )
     shown = onhand("levels", "--account", "acme").stdout

@@ -181,17 +181,22 @@ FROM moves
 WHERE moves.row = resolved.row
 
 -- name: insert_diffs
--- What a dry run would have changed.
+-- What a dry run would have changed, in units on hand: what is available, and what the level has beside it.
 INSERT INTO sync_diffs
     (account_id, sync_id, month, row, leg, owner_account_id, warehouse_id, sku, location_id, lot_id, before, after)
 SELECT %(account_id)s, %(sync_id)s, %(month)s, c.row, leg.number, c.account_id, %(warehouse_id)s, s.sku, leg.location_id,
-       s.lot, leg.after - leg.delta, leg.after
+       s.lot, leg.after - leg.delta + beside.units, leg.after + beside.units
 FROM changed AS c
 JOIN stage AS s USING (row)
 JOIN resolved AS r USING (row)
 CROSS JOIN LATERAL (VALUES
-    (1, r.location_id, c.version, c.delta, c.after), (2, r.to_location_id, c.to_version, -c.delta, c.to_after)
-) AS leg (number, location_id, version, delta, after)
+    (1, r.location_id, c.level_id, c.version, c.delta, c.after),
+    (2, r.to_location_id, c.to_level_id, c.to_version, -c.delta, c.to_after)
+) AS leg (number, location_id, level_id, version, delta, after)
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(on_hand - available), 0) AS units
+    FROM levels WHERE account_id = c.account_id AND level_id = leg.level_id
+) AS beside
 WHERE leg.version IS NOT NULL
 
 -- name: note_faults

@@ -522,7 +522,7 @@ CREATE TABLE sync_rejects (
     PRIMARY KEY (account_id, sync_id, row, month)
 ) PARTITION BY RANGE (month);
 
--- What a dry run would have changed: one line for each level and row. `state` changes from `before` to `after`.
+-- What a dry run would have changed: one line for each level and row, units on hand before and after.
 CREATE TABLE sync_diffs (
     account_id       text COLLATE "C" NOT NULL,
     sync_id          uuid NOT NULL,
@@ -534,7 +534,7 @@ CREATE TABLE sync_diffs (
     sku              text COLLATE "C" NOT NULL,
     location_id      text COLLATE "C" NOT NULL,
     lot_id           text COLLATE "C" NOT NULL,
-    before           bigint NOT NULL, -- available
+    before           bigint NOT NULL,
     after            bigint NOT NULL,
     PRIMARY KEY (account_id, sync_id, row, leg, month)
 ) PARTITION BY RANGE (month);
