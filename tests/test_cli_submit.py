@@ -102,7 +102,7 @@ def test_a_file_that_is_known_is_not_uploaded_again(
     assert again.exit_code == 0
     assert again.stdout == f"{told['sync_id']}\n"
     assert "submitted before" in again.stderr
-    assert "it is processing. --force" in again.stderr
+    assert f"it is processing. `onhand sync show {told['sync_id']}`" in again.stderr
     assert not list(store.list(settings.s3_uploads_bucket))
 
 

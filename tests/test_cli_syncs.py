@@ -205,6 +205,20 @@ def test_a_dry_run_shows_what_would_change(settings: Settings, database: Databas
     assert f"onhand sync confirm {sync_id}" in onhand("sync", "show", str(sync_id), *ACME).stdout
 
 
+def test_a_dry_run_with_rows_in_error_says_so_and_does_not_lead_to_a_run_in_earnest(
+    settings: Settings, database: Database
+) -> None:
+    sync_id = add_job(
+        database, status="partial", dry_run=True, total_count=2, success_count=1, error_count=1,
+        error_counts={"UNKNOWN_SKU": 1},
+    )  # fmt: skip
+    add_diffs(database, sync_id, [("S-1", 10, 4)])
+    assert "1 of 2 rows are in error and would not be applied" in onhand("sync", "diff", str(sync_id), *ACME).stderr
+    shown = onhand("sync", "show", str(sync_id), *ACME).stdout
+    assert "submit it with --dry-run again" in shown
+    assert "rejects.csv" not in shown
+
+
 @pytest.mark.parametrize(
     ("verb", "job", "expected"),
     [

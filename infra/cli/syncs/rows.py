@@ -11,7 +11,7 @@ import typer
 
 from infra.cli.context import Account, load_settings, open_database
 from infra.cli.failures import Failure
-from infra.cli.output import AsJson, Limit, print_bytes, print_csv, print_line, print_rows
+from infra.cli.output import AsJson, Limit, print_bytes, print_csv, print_line, print_note, print_rows
 from infra.cli.syncs.jobs import SyncIdArgument, has_ended, require_job
 from pipeline import sync_views
 from pipeline.store.database import Database
@@ -105,7 +105,7 @@ def diff(
     form: Form = Format.TABLE,
     as_json: AsJson = False,
 ) -> None:
-    """What a dry run would change: each level with its available units before and after, in the order of the file."""
+    """What a dry run would change: each level with its units on hand before and after, in the order of the file."""
     form = Format.JSON if as_json else form
     with open_database(load_settings()) as database:
         job = require_job(database, account, sync_id)
@@ -115,6 +115,11 @@ def diff(
             raise Failure(f"Sync {sync_id} is still running: {job['status']}. Look again when it has ended.")
         rows = sync_views.sync_diffs(database, account, sync_id)
         _print(rows, DIFF_COLUMNS, form, limit)
+        if job["error_count"]:
+            print_note(
+                f"{job['error_count']:,} of {job['total_count']:,} rows are in error and would not be applied: "
+                f"`onhand sync errors {sync_id}` explains them."
+            )
 
 
 def _print(rows: Iterable[Row], columns: tuple[str, ...], form: Format, limit: int | None) -> None:

@@ -68,6 +68,8 @@ def next_steps(job: Row) -> Iterator[str]:
         yield f"`onhand sync errors {sync}` explains what is wrong with the rows in error"
     if job["error_count"] and job["on_error"] == FailurePolicy.ALL_OR_NOTHING:
         yield "no row was applied: mend those rows in the file, and submit it again with the same options"
+    elif job["error_count"] and job["dry_run"]:
+        yield "mend those rows in the file, and submit it with --dry-run again; if it is confirmed, they are left out"
     elif job["error_count"]:
         yield (
             f"mend them: `onhand sync items {sync} --status error --format csv > rejects.csv`, correct that file in a "

@@ -105,7 +105,8 @@ def _submit_file(settings: Settings, path: Path, order: RequestSync) -> tuple[Re
         known = sync_views.sync_job(database, order.account_id, sync_id)
     if known is not None and not can_be_tried_again(known):
         print_note(
-            f"This file was submitted before, as {sync_id}: it is {known['status']}. --force submits it once more."
+            f"This file was submitted before, as {sync_id}: it is {known['status']}. `onhand sync show {sync_id}` says "
+            "what can be done; --force would apply all of its rows once more."
         )
         return order.model_copy(update={"sync_id": sync_id, "url": known["url"]}), known
     if known is not None:
