@@ -145,10 +145,10 @@ def test_a_file_of_nothing_but_broken_quotes_takes_time_in_proportion(
     walked = 0
     find = careful._Walk.go
 
-    def counted(walk: careful._Walk, limit: int) -> None:
+    def counted(walk: careful._Walk, machine: careful.Machine, limit: int) -> None:
         nonlocal walked
         before = walk.position
-        find(walk, limit)
+        find(walk, machine, limit)
         walked += walk.position - before
 
     monkeypatch.setattr(careful._Walk, "go", counted)
