@@ -1,5 +1,6 @@
 """What keeps a sync in order: its states, the care for parts that failed or were lost, the file of its rejects."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -121,14 +122,19 @@ def killed(*_: object) -> None:
     raise SystemExit
 
 
+def end_in(error: type[BaseException], times: int, work: Callable[[], object]) -> None:
+    """Do something so often, each time with that end."""
+    for _ in range(times):
+        with pytest.raises(error):
+            work()
+
+
 def test_a_chunk_that_takes_ten_workers_with_it_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.limit(part_attempts=1)
     sync_id = desk.request(desk.put(MANY))
     with monkeypatch.context() as killing:
         killing.setattr("pipeline.syncs.apply.ChunkRows", killed)
-        for _ in range(10):
-            with pytest.raises(SystemExit):
-                desk.apply(sync_id, 0)
+        end_in(SystemExit, 10, lambda: desk.apply(sync_id, 0))
         assert desk.job(sync_id)["finished_at"] is None
         desk.apply_all(sync_id)
     assert desk.counts(sync_id) == ("error", 60, 0, 60, 0)
@@ -139,12 +145,9 @@ def test_a_range_that_takes_ten_workers_with_it_ends_its_job(desk: Desk, monkeyp
     desk.limit(part_attempts=1)
     with monkeypatch.context() as killing:
         killing.setattr("pipeline.syncs.split.read_records", killed)
-        with pytest.raises(SystemExit):
-            desk.request(desk.put(MANY))
+        end_in(SystemExit, 1, lambda: desk.request(desk.put(MANY)))
         [(sync_id,)] = desk.ask("SELECT sync_id FROM sync_jobs")
-        for _ in range(9):
-            with pytest.raises(SystemExit):
-                desk.read_ranges(sync_id)
+        end_in(SystemExit, 9, lambda: desk.read_ranges(sync_id))
         desk.read_ranges(sync_id)
     assert desk.job(sync_id)["error_code"] == "PART_FAILED"
     assert "10 times the worker was lost" in desk.job(sync_id)["error"]
@@ -158,9 +161,7 @@ def test_a_chunk_is_not_given_up_for_a_server_that_is_away(desk: Desk, monkeypat
     sync_id = desk.request(desk.put(MANY))
     with monkeypatch.context() as outage:
         outage.setattr("pipeline.syncs.apply.ChunkRows", away)
-        for _ in range(12):
-            with pytest.raises(TryLater):
-                desk.apply(sync_id, 0)
+        end_in(TryLater, 12, lambda: desk.apply(sync_id, 0))
     desk.apply_all(sync_id)
     assert desk.counts(sync_id) == ("success", 60, 60, 0, 0)
 

@@ -20,8 +20,6 @@ from schemas.states import ItemStatus
 log = logging.getLogger(__name__)
 
 _WRONG_FILE = (ErrorCode.FILE_CHANGED, ErrorCode.FILE_NOT_FOUND, ErrorCode.FILE_FORBIDDEN, ErrorCode.FILE_NOT_CSV)
-
-
 _MOST_LOST: Final = 10
 """A part that has taken so many workers with it, without anything of it getting done, has failed: memory may not do."""
 

@@ -115,7 +115,8 @@ SET status = 'aborted', abort_reason = %(reason)s, updated_at = clock_timestamp(
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: count_rows
--- Adds the counts of some rows to their job, and the chunks that ended with them. One that is to stop after some errors stops itself here.
+-- Adds the counts of some rows to their job, and the chunks that ended with them. One that is to stop after some errors
+-- stops itself here.
 UPDATE sync_jobs
 SET success_count = success_count + %(success)s,
     error_count = error_count + %(error)s,
