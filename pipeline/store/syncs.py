@@ -25,7 +25,7 @@ WORK_PREFIX: Final = "syncs/"
 """Where in the work bucket the files of all syncs lie: syncs/{account_id}/{sync_id}/{planning}/…"""
 
 _OF_THE_ACCOUNT: Final = ("encoding", "decimal", "action")
-"""Options that the account's settings give where the request does not; its names of column."""
+"""Options that the account's settings give where the request does not; its names of columns come beside."""
 
 _SQL = statements("syncs")
 

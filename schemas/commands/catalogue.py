@@ -38,7 +38,7 @@ class UpsertAccount(Command):
     `upload_columns` says what the account's CSV files call the columns, as in {"Artikelnummer": "sku"}; "ignore" leaves
     a column out. None leaves that as it is, an empty one removes it.
 
-    `upload_encoding`, `upload_decimal` and `upload_action` are for files whose request does not say so, as those that are
+    `upload_encoding`, `upload_decimal` and `upload_action` are for files whose request does not say so: those that are
     dropped into the bucket. None leaves them as they are, an empty text removes them.
     """
 
