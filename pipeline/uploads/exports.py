@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from pipeline.uploads.meanings import plain_name
+from pipeline.uploads.meanings import CERTAIN, WATCHED, Sense, plain_name
 from schemas.uploads import IGNORED, UploadColumn
 
 
@@ -57,7 +57,7 @@ class Export:
         for place, name in enumerate(names):
             for rank, template in enumerate(self.by_site):
                 start = plain_name(template.replace("{}", ""))
-                if name and name.startswith(start) and (start or name not in self.known):
+                if name and name.startswith(start) and (start or (name not in self.known and _may_be_site(name))):
                     found[place] = (rank, name.removeprefix(start))
                     break
         return found
@@ -295,6 +295,12 @@ EXPORTS: Final = (
     ),
 )
 """The first one whose signature fits is it."""
+
+
+def _may_be_site(name: str) -> bool:
+    """Whether a plain name may be that of a site: `Store` may, and `Shelf` may not."""
+    certain = CERTAIN.get(name, UploadColumn.WAREHOUSE)
+    return certain is UploadColumn.WAREHOUSE and Sense.WAREHOUSE in WATCHED.get(name, (Sense.WAREHOUSE,))
 
 
 _MARKS: Final = frozenset(plain_name(name) for export in EXPORTS for name in export.columns[UploadColumn.SKU])
