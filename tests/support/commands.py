@@ -40,10 +40,12 @@ _VALUES: Final[Mapping[str, Any]] = {
 JOBS: Final[Mapping[str, type[BaseModel]]] = {**SYNC_REQUESTS, **SNAPSHOT_REQUESTS}
 
 
-def command(command_id: str, type_: str, account_id: str = "acme", **data: object) -> ReceivedCommand:
+def command(
+    command_id: str, type_: str, account_id: str = "acme", *, source: str = "test", **data: object
+) -> ReceivedCommand:
     """A command of one line or of several, as a consumer hands it over."""
     body = json.dumps({"account_id": account_id, **data})
-    return ReceivedCommand(command_id, read_json(COMMANDS[type_], body))
+    return ReceivedCommand(command_id, read_json(COMMANDS[type_], body), source)
 
 
 def samples() -> Iterator[tuple[str, dict[str, Any]]]:
