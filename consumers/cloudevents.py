@@ -1,6 +1,5 @@
 """Reads CloudEvents from Kafka records, in both content modes, and writes the headers of the binary mode."""
 
-import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from consumers.dialects import dialect_of, is_structured
 from pipeline.errors import Invalid
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION, Attributes, StructuredEvent
-from schemas.commands import read_json
+from schemas.commands import read_json, read_value
 from schemas.errors import ErrorCode
 from schemas.whole_numbers import load_json, quoted_integer
 
@@ -57,8 +56,7 @@ def read_event(record: Record, models: Mapping[str, type[M]]) -> Received[M]:
             # Integers are read from their digits here already: as the event's data they would be rounded.
             event = StructuredEvent.model_validate(load_json(_body(record).decode()))
             attributes = event
-            # The data goes through JSON once more: a model is stricter with Python values (a UUID must not be text).
-            data = read_json(_model(event.type, models), _data_of(event))
+            data = _data_of(event, _model(event.type, models))
     except ValidationError as error:
         raise Invalid(ErrorCode.INVALID_MESSAGE, dialect_of(record) or fault_words(error)) from error
     except (ValueError, RecursionError) as error:  # no JSON, lone surrogates, nested too deep
@@ -86,10 +84,10 @@ def _body(record: Record) -> bytes:
     return (record.value or b"").removeprefix(_BYTE_ORDER_MARK)
 
 
-def _data_of(event: StructuredEvent) -> bytes | str:
+def _data_of(event: StructuredEvent, model: type[M]) -> Any:
     if event.data_base64 is None:
-        return json.dumps(event.data)
-    return event.data_base64.removeprefix(_BYTE_ORDER_MARK)
+        return read_value(model, event.data)
+    return read_json(model, event.data_base64.removeprefix(_BYTE_ORDER_MARK))
 
 
 def _model(event_type: str, models: Mapping[str, type[M]]) -> type[M]:

@@ -30,22 +30,38 @@ def read_json(model: type[BaseModel], body: bytes | str) -> Any:
         pydantic.ValidationError: it is neither; the faults are those of the form that was meant.
     """
     try:
+        return _read(model, body)
+    except ValidationError:
+        # Integers without a point are by far the more frequent: the others are looked for only when it went wrong.
+        if (value := _with_integers(body)) is None:
+            raise
+    return read_value(model, value)
+
+
+def read_value(model: type[BaseModel], value: Any) -> Any:
+    """As `read_json`, of a value that `load_json` has read: a float in it is no whole number, however it looks.
+
+    The value goes through JSON once more: a model is stricter with Python values (a UUID must not be text).
+    """
+    return _read(model, json.dumps(value))
+
+
+def _read(model: type[BaseModel], body: bytes | str) -> Any:
+    try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        # One line, and integers without a point, are by far the more frequent: the rest only when it has shown itself.
+        # The form with one line is by far the more frequent: the other one is tried only when it has shown itself.
         lines_form = getattr(model, "LINES_FORM", None)
-        if lines_form is not None and _has_lines(error):
-            return read_json(lines_form, body)
-        if (rewritten := _with_integers(body)) is None:
+        if lines_form is None or not _has_lines(error):
             raise
-    return model.model_validate_json(rewritten)
+    return lines_form.model_validate_json(body)
 
 
-def _with_integers(body: bytes | str) -> str | None:
-    """The body with its whole numbers as integers; None where that makes no difference."""
+def _with_integers(body: bytes | str) -> Any:
+    """The document with its whole numbers as integers; None where that makes no difference."""
     try:
         text = body if isinstance(body, str) else body.decode()
-        return json.dumps(load_json(text)) if has_fractions(text) else None
+        return load_json(text) if has_fractions(text) else None
     except (ValueError, RecursionError):  # no JSON: the faults of the body say so
         return None
 
