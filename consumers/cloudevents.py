@@ -12,7 +12,7 @@ from pipeline.errors import Invalid
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION, Attributes, StructuredEvent
 from schemas.commands import read_json, read_value
 from schemas.errors import ErrorCode
-from schemas.whole_numbers import load_json, quoted_integer
+from schemas.whole_numbers import has_fractions, load_json, quoted_integer
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -53,15 +53,24 @@ def read_event(record: Record, models: Mapping[str, type[M]]) -> Received[M]:
             attributes = Attributes.model_validate(headers)
             data = read_json(_model(attributes.type, models), _body(record))
         else:
-            # Integers are read from their digits here already: as the event's data they would be rounded.
-            event = StructuredEvent.model_validate(load_json(_body(record).decode()))
-            attributes = event
-            data = _data_of(event, _model(event.type, models))
+            attributes, data = _read_structured(_body(record), models)
     except ValidationError as error:
         raise Invalid(ErrorCode.INVALID_MESSAGE, dialect_of(record) or fault_words(error)) from error
     except (ValueError, RecursionError) as error:  # no JSON, lone surrogates, nested too deep
         raise Invalid(ErrorCode.INVALID_MESSAGE, dialect_of(record) or f"body: {error}"[:200]) from error
     return Received(attributes.id, data, attributes.source)
+
+
+def _read_structured(body: bytes, models: Mapping[str, type[M]]) -> tuple[Attributes, Any]:
+    try:
+        event = StructuredEvent.model_validate_json(body)
+        return event, _data_of(event, _model(event.type, models))
+    except ValidationError:
+        if not has_fractions(text := body.decode()):
+            raise
+    # Integers may be written as 5.0. They are read from the digits: the event's data has them rounded.
+    event = StructuredEvent.model_validate(load_json(text))
+    return event, _data_of(event, _model(event.type, models))
 
 
 def _attributes(record: Record) -> dict[str, str] | None:
