@@ -34,6 +34,8 @@ _VALUES: Final[Mapping[str, Any]] = {
     "duplicates": "last", "encoding": "cp1252", "force": True, "max_errors": 3, "max_missing_percent": 90,
     "max_zeroed_percent": 60, "on_error": "stop_after_errors", "reverted_id": _OTHER_JOB,
     "upload_columns": {"Menge": "quantity"}, "version_id": "v1",
+    "upload_encoding": "cp1252", "upload_decimal": ",", "upload_action": "add", "decimal": ",", "action": "add",
+    "sheet": "Stock", "idempotency": "delivery",
 }  # fmt: skip
 """A good value for each field; a field that is new in a contract is missed here."""
 
