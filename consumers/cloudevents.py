@@ -12,6 +12,7 @@ from pipeline.errors import Invalid
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION, Attributes, StructuredEvent
 from schemas.commands import read_json
 from schemas.errors import ErrorCode
+from schemas.jobs import shown_url
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -92,7 +93,8 @@ def _fault(fault: Any) -> str:
     words = f"{field.removeprefix('.') or 'body'}: {fault['msg'].removeprefix('Value error, ')}"
     if fault["type"] in _FAULTS_OF_THE_WHOLE and isinstance(fault["input"], dict):
         return words  # what was found is all that stands around the field
-    return f"{words}, found {str(fault['input'])[:60]!r}"
+    found = shown_url(str(fault["input"])) if fault["loc"][-1:] == ("url",) else str(fault["input"])
+    return f"{words}, found {found[:60]!r}"
 
 
 def event_headers(event_type: str, event_id: str) -> Headers:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote, unquote_plus
 
@@ -21,6 +20,7 @@ _LONGEST_KEY: Final = 1024
 """In bytes of UTF-8; S3 allows no longer one."""
 _EXPECTED: Final = "expected Records[].s3, plain or as EventBridge, SNS, SQS, Kafka Connect or NooBaa's log wrap it"
 
+_LISTS: Final = ("Records", "Messages")
 _WRAPPERS: Final = ("Message", "Sns", "Body", "body", "payload", "notif", "data", "message")
 """The fields that hold another message, in the order in which they are tried: SNS (plain, and as Lambda gets it), SQS
 (its API, and as Lambda gets it), Kafka Connect, NooBaa's log, CloudEvents, and what collectors of logs write."""
@@ -69,7 +69,7 @@ def read_announcement(value: bytes) -> Announcement:
         found = f"found {len(value):,} bytes that are no JSON: {value[:40]!r}" if value else "found an empty message"
         raise Invalid(ErrorCode.INVALID_MESSAGE, f"{found}; {_EXPECTED}") from error
     announcement = Announcement()
-    _Reader(announcement).read(message, (), in_list=False)
+    _Reader(announcement).read(message, ())
     return announcement
 
 
@@ -79,7 +79,7 @@ class _Reader:
 
     found: Announcement
 
-    def read(self, part: Any, path: tuple[str, ...], *, in_list: bool) -> None:
+    def read(self, part: Any, path: tuple[str, ...]) -> None:
         if len(path) > MAX_DEPTH:
             self._refuse(path, f"found a message that is wrapped more than {MAX_DEPTH} times")
             return
@@ -88,30 +88,28 @@ class _Reader:
                 self._read_text(part, path)
             case list() if part:
                 for number, each in enumerate(part):
-                    self.read(each, (*path, f"[{number}]"), in_list=True)
+                    self.read(each, (*path, f"[{number}]"))
             case dict():
-                self._reading(part, in_list=in_list)(path)
+                self._read_object(part, path)
             case _:
                 self._refuse(path, f"found {_words(part)}")
 
-    def _reading(self, part: dict[str, Any], *, in_list: bool) -> Callable[[tuple[str, ...]], None]:
-        """What to do with an object: its kind is told by its fields."""
+    def _read_object(self, part: dict[str, Any], path: tuple[str, ...]) -> None:
+        """What an object is, its fields tell."""
         if part.get("Event") == _TEST:
-            return lambda _: self.found.other_events.append(_TEST)
-        for name in ("Records", "Messages"):
-            if isinstance(part.get(name), list):
-                return partial(self._read_list, part[name], name)
-        if "detail-type" in part:
-            return partial(self._read_bridge, part)
-        if part.get("Type") in _CONFIRMATIONS:
-            return partial(self._refuse, found=f"found an SNS {part['Type']}: open its SubscribeURL once")
-        if isinstance(part.get("s3"), dict) or "eventName" in part:
-            return partial(self._read_record, part)
-        for name in _WRAPPERS:
-            if isinstance(part.get(name), str | dict | list):
-                return lambda path: self.read(part[name], (*path, f".{name}"), in_list=False)
-        found = "found a record without eventName and s3" if in_list else "found an object"
-        return partial(self._refuse, found=f"{found} with {_fields(part)}")
+            self.found.other_events.append(_TEST)
+        elif lists := [name for name in _LISTS if isinstance(part.get(name), list)]:
+            self._read_list(part[lists[0]], lists[0], path)
+        elif "detail-type" in part:
+            self._read_bridge(part, path)
+        elif part.get("Type") in _CONFIRMATIONS:
+            self._refuse(path, f"found an SNS {part['Type']}: open its SubscribeURL once")
+        elif isinstance(part.get("s3"), dict) or "eventName" in part:
+            self._read_record(part, path)
+        elif inner := [name for name in _WRAPPERS if isinstance(part.get(name), str | dict | list)]:
+            self.read(part[inner[0]], (*path, f".{inner[0]}"))
+        else:
+            self._refuse(path, f"found an object with {_fields(part)}")
 
     def _read_text(self, text: str, path: tuple[str, ...]) -> None:
         try:
@@ -119,13 +117,13 @@ class _Reader:
         except (ValueError, RecursionError):
             self._refuse(path, f"found a text that is no JSON: {text[:40]!r}")
             return
-        self.read(inner, (*path, ""), in_list=False)
+        self.read(inner, (*path, ""))
 
     def _read_list(self, records: list[Any], name: str, path: tuple[str, ...]) -> None:
         if not records:
             self.found.other_events.append(f"no {name}")
         else:
-            self.read(records, (*path, f".{name}"), in_list=False)
+            self.read(records, (*path, f".{name}"))
 
     def _read_record(self, record: dict[str, Any], path: tuple[str, ...]) -> None:
         name = record.get("eventName")
@@ -168,7 +166,8 @@ class _Reader:
         except UnicodeEncodeError:
             longest = 0  # a lone surrogate, which no store can have in a key
         if not 0 < longest <= _LONGEST_KEY or not entity.bucket.name:
-            self._refuse(path, f"found bucket {entity.bucket.name[:60]!r} and key {named.key[:60]!r}, which name no object")
+            found = f"found bucket {entity.bucket.name[:60]!r} and key {named.key[:60]!r}, which name no object"
+            self._refuse(path, found)
             return
         self.found.drops.append(
             Announced(entity.bucket.name, tuple(dict.fromkeys(keys)), named.version_id or None, named.sequencer or None)

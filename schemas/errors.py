@@ -310,7 +310,8 @@ class ErrorCode(StrEnum):
     FILE_NOT_FOUND = (
         "FILE_NOT_FOUND",
         "The file does not exist.",
-        "Check the URL, and submit it again. A file that is dropped again is a sync of its own, also under the same name.",
+        "Check the URL, and submit it again. A file that is dropped again is a sync of its own, also under the same "
+        "name.",
     )
     FILE_UNREACHABLE = (
         "FILE_UNREACHABLE",

@@ -113,9 +113,10 @@ class ChannelCountsRequested(Fact):
 
 
 class UploadSkipped(Fact):
-    """An object in the uploads bucket started no sync. `account_id`: where its key names one. `etag`: where it is known.
+    """An object in the uploads bucket started no sync.
 
-    It is told once for each content; an object that is announced again is only counted.
+    `account_id`: where its key names one. `etag`: where the store was asked. It is told once for each content; an
+    object that is announced again is only counted.
     """
 
     account_id: str | None

@@ -1,7 +1,7 @@
 """Uploads: the S3 event message that announces a file, and where in the bucket a file belongs.
 
-Source: Amazon S3 event message structure 2.x; MinIO writes the same `Records`, beside a `Key` of its own. Other services
-wrap such a message; `consumers/envelopes.py` knows them.
+Source: Amazon S3 event message structure 2.x; MinIO writes the same `Records`, beside a `Key` of its own. Other
+services wrap such a message; `consumers/envelopes.py` knows them.
 """
 
 import codecs

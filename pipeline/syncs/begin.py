@@ -91,6 +91,12 @@ def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, 
     return {chunk: count for chunk, count in sorted(rows.items()) if count}
 
 
+def _objections(connection: psycopg.Connection, job: Job, file: _File, services: SyncServices) -> str | None:
+    """All that speaks against applying the file before a person has looked at it."""
+    doubt = None if job.is_checked_by_person else job.doubt
+    return "; ".join(filter(None, (doubt, objection(connection, job, file.layout, file.ranges, services)))) or None
+
+
 def _planned(connection: psycopg.Connection, job: Job, file: _File, services: SyncServices) -> Planned:
     read = [each.read for each in file.ranges if each.read]
     warnings: Counter[str] = Counter()
@@ -105,9 +111,9 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
     status = SyncState.PROCESSING if total else SyncState.SUCCESS
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
-    elif (why := objection(connection, job, file.layout, file.ranges, services)) is not None:
-        if job.status.dry_run:
-            texts.append(f"the wipe guard would hold it: {why}")
+    elif why := _objections(connection, job, file, services):
+        if job.status.dry_run or not total:
+            texts.append(f"it would be held: {why}" if total else why)
         else:
             status, held = SyncState.HELD, why
     return Planned(

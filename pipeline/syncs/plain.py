@@ -2,33 +2,46 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from io import SEEK_END
 from itertools import chain
 from typing import IO, Final
 from uuid import uuid4
+
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
 from pipeline.store.syncs import Job, PlainSource
 from pipeline.syncs.services import SyncServices
 from pipeline.uploads.encodings import encoding_of, to_utf8
-from pipeline.uploads.source import fetch, locate
+from pipeline.uploads.share_links import page_instead
+from pipeline.uploads.source import FetchedFile, fetch, locate
 from pipeline.uploads.unpack import Packing, gunzip, packing_of, unzip
 from schemas.errors import ErrorCode
+from schemas.uploads import Encoding
 
 _SNIFFED: Final = 1 << 16
 _PIECE: Final = 1 << 20
+_TAIL: Final = 400
 _S3: Final = "s3://"
+_LINE_ENDS: Final = (b"\n", b"\r")
+_PLAIN: Final = ("utf-8", "ascii")
+_encoding: Final = TypeAdapter[str](Encoding)
 
 
 @dataclass(frozen=True)
 class PlainFile:
-    """`etag` names the version of the file that was asked for; `is_copy`: `source` is a copy in the work bucket."""
+    """`etag` names the version of the file that was asked for; `is_copy`: `source` is a copy in the work bucket.
+
+    `doubt` says why it may not be all of the file.
+    """
 
     source: PlainSource
     etag: str
     is_copy: bool
     warnings: list[str] = field(default_factory=list)
+    doubt: str | None = None
 
 
 def make_plain(job: Job, services: SyncServices) -> PlainFile:
@@ -38,10 +51,10 @@ def make_plain(job: Job, services: SyncServices) -> PlainFile:
         Invalid: the URL is not allowed, the file is not there, has changed, is too large, empty, or no text.
         TryLater: the object store is away.
     """
-    if not job.status.url.startswith(_S3):
-        with fetch(job.status.url, job.etag, services.sources) as fetched:
-            return _copy(job, services, fetched.file, fetched.etag)
-    found = locate(job.status.url, job.key.account_id, job.etag, job.version_id, services.objects, services.sources)
+    if not job.url.startswith(_S3):
+        with fetch(job.url, job.etag, services.sources) as fetched:
+            return _copy_fetched(job, services, fetched)
+    found = locate(job.url, job.key.account_id, job.etag, job.version_id, services.objects, services.sources)
     if not found.size:
         raise Invalid(ErrorCode.FILE_EMPTY)
     bucket, key, pin = found.bucket, found.key, found.version_id
@@ -53,11 +66,42 @@ def make_plain(job: Job, services: SyncServices) -> PlainFile:
         pieces = services.objects.stream(bucket, key, etag=found.etag, version_id=pin, chunk_size=_PIECE)
         file.writelines(pieces)
         file.seek(0)
-        return _copy(job, services, file, found.etag)
+        return _copy(job, services, file, found.etag, job.options.encoding)
 
 
-def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str) -> PlainFile:
-    """Unpack and transcode the file on its way into the work bucket."""
+def _copy_fetched(job: Job, services: SyncServices, fetched: FetchedFile) -> PlainFile:
+    """Make a file from the web plain. A packed one that was cut off cannot be unpacked, and is refused for that."""
+    start = _start_of(fetched.file)
+    charset, warnings = (None, []) if job.options.encoding else _server_charset(fetched.charset)
+    try:
+        plain = _copy(job, services, fetched.file, fetched.etag, job.options.encoding or charset)
+    except Invalid as fault:
+        raise page_instead(fault, job.url, start, fetched.size) from None
+    tail = b"\n" if fetched.has_known_end or packing_of(start) is not Packing.NONE else _tail_of(fetched.file)
+    return replace(plain, warnings=warnings + plain.warnings, doubt=cut_short(tail))
+
+
+def _server_charset(charset: str | None) -> tuple[str | None, list[str]]:
+    """The encoding that a server names, where it is one."""
+    if charset is None:
+        return None, []
+    try:
+        name = _encoding.validate_python(charset)
+    except ValidationError:
+        return None, [f"the server says that the text is in {charset[:40]!r}, which is no encoding; that was ignored"]
+    return name, [] if name in _PLAIN else [f"the server says that the text is in {name}; --encoding says otherwise"]
+
+
+def cut_short(tail: bytes) -> str | None:
+    """Why a file that ends like this, and whose length nobody has named, may not be all of it."""
+    if not tail or tail.rstrip(b"\x00")[-1:] in _LINE_ENDS:
+        return None
+    last = tail.splitlines()[-1].decode(errors="replace")[-60:]
+    return f"{ErrorCode.INCOMPLETE_DOWNLOAD}: the server named no length, and the last row has no line end: {last!r}"
+
+
+def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared: str | None) -> PlainFile:
+    """Unpack and transcode the file on its way into the work bucket. `declared`: the encoding it is said to have."""
     max_bytes = services.sources.web.max_bytes
     warnings = []
     packing = packing_of(_start_of(file))
@@ -68,7 +112,7 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str) -> Plain
     start, pieces = _peek(pieces)
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file")
-    if (encoding := encoding_of(start, job.options.encoding)) is not None:
+    if (encoding := encoding_of(start, declared)) is not None:
         pieces = to_utf8(pieces, encoding)
         warnings.append(f"the file was read as {encoding}; byte offsets count its text in UTF-8")
     # A name of its own: another worker may be at the same job after a rebalance.
@@ -99,6 +143,11 @@ def _upload(services: SyncServices, key: str, pieces: Iterator[bytes]) -> PlainS
             raise faults[0] from None
         raise
     return PlainSource(services.work_bucket, key, info.etag, size)
+
+
+def _tail_of(file: IO[bytes]) -> bytes:
+    file.seek(max(file.seek(0, SEEK_END) - _TAIL, 0))
+    return file.read()
 
 
 def _start_of(file: IO[bytes]) -> bytes:

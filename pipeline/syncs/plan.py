@@ -23,10 +23,12 @@ from pipeline.syncs.revert import write_revert_file
 from pipeline.syncs.services import SyncServices
 from pipeline.uploads.cut import Position, cut_ranges
 from pipeline.uploads.header import read_header
+from pipeline.uploads.share_links import text_instead
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
 
+_S3: Final = "s3://"
 _PIECE: Final = 4 << 20
 _SAMPLE: Final = 1 << 20
 
@@ -107,7 +109,9 @@ def _claim_source(job: Job, services: SyncServices) -> PlainSource | None:
     """Make the file plain and say where it is. Another worker may have been faster; None where the job was stopped."""
     plain = write_revert_file(job, services) if job.status.reverts else make_plain(job, services)
     with services.database.transaction() as connection:
-        claimed = store.set_source(connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings)
+        claimed = store.set_source(
+            connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings, doubt=plain.doubt
+        )
         now = store.require_job(connection, job.key)
     if not claimed and plain.is_copy:
         services.objects.delete(services.work_bucket, plain.source.key)
@@ -121,7 +125,10 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
     with services.database.transaction() as connection:
         own = accounts.upload_columns(connection, job.key.account_id)
         warehouse = warehouses(connection, [(job.owner, job.status.warehouse_id)])[job.owner, job.status.warehouse_id]
-    header = read_header(start, {} if job.status.reverts else own | job.options.columns)
+    try:
+        header = read_header(start, {} if job.status.reverts else own | job.options.columns)
+    except Invalid as fault:
+        raise (fault if job.url.startswith(_S3) else text_instead(fault, job.url, start, source.size)) from None
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
     share = warehouse.max_zeroed_percent

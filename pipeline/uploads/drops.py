@@ -52,7 +52,9 @@ class _Found:
     info: ObjectInfo
 
 
-def take_drop(announced: Announced, uploads_bucket: str, database: Database, objects: ObjectStore) -> RequestSync | None:
+def take_drop(
+    announced: Announced, uploads_bucket: str, database: Database, objects: ObjectStore
+) -> RequestSync | None:
     """The sync that an object asks for; None where it asks for none, which is noted with the reason.
 
     The same object in the same version is always the same sync. Nothing is said of onhand's own files.
@@ -108,7 +110,8 @@ def _find(announced: Announced, places: dict[str, Place | Refusal], objects: Obj
         except Invalid as error:
             if error.code is not ErrorCode.FILE_FORBIDDEN:
                 raise
-            return Refusal(SkipReason.FORBIDDEN, f"the store refuses {key}; grant onhand read access, and drop it again")
+            detail = f"the store refuses {key}; grant onhand read access, and drop it again"
+            return Refusal(SkipReason.FORBIDDEN, detail)
         if info is not None:
             return _Found(key, place, info)
         asked.append(key)

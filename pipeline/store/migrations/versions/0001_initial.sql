@@ -355,6 +355,7 @@ CREATE TABLE sync_jobs (
     source_key          text,
     source_etag         text,
     source_size         bigint,
+    source_doubt        text, -- why it may not be all of the file
     content_hash        bytea,
     layout              jsonb,
     range_count         integer,
