@@ -24,7 +24,7 @@ _LISTS: Final = ("Records", "Messages")
 _WRAPPERS: Final = ("Message", "Sns", "Body", "body", "payload", "notif", "data", "message")
 """The fields that hold another message, in the order in which they are tried: SNS (plain, and as Lambda gets it), SQS
 (its API, and as Lambda gets it), Kafka Connect, NooBaa's log, CloudEvents, and what collectors of logs write."""
-_CONFIRMATIONS: Final = {"SubscriptionConfirmation", "UnsubscribeConfirmation"}
+_CONFIRMATIONS: Final = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 _TEST: Final = "s3:TestEvent"
 _CREATED: Final = "ObjectCreated"
 _NO_NEW_BYTES: Final = {"PutTagging", "DeleteTagging", "PutAcl", "PutRetention", "PutLegalHold"}

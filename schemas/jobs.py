@@ -22,12 +22,11 @@ def shown_url(url: str) -> str:
     """
     if url.startswith(("s3://", "onhand:")):
         return url
-    scheme, separator, rest = url.partition("://")
+    plain = url.replace("\\", "/").partition("?")[0].partition("#")[0]
+    scheme, separator, rest = plain.partition("://")
     if not separator:
-        scheme, rest = "", url
-    for mark in "?#":
-        rest = rest.partition(mark)[0]
-    host, slash, path = rest.replace("\\", "/").partition("/")
+        return plain.rpartition("@")[2]
+    host, slash, path = rest.partition("/")
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 

@@ -215,36 +215,16 @@ def test_what_is_no_json_is_refused(value: bytes) -> None:
     assert "expected Records[].s3" in str(refused.value)
 
 
+_NAMES = st.text(max_size=8) | st.sampled_from([
+    "Records", "s3", "eventName", "bucket", "object", "key", "name", "Message", "Messages", "body", "payload", "notif",
+    "detail", "detail-type", "Event", "Type",
+])  # fmt: skip
+_LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["ObjectCreated:Put", KEY])
+)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["ObjectCreated:Put", KEY]),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.text(max_size=8)
-            | st.sampled_from(
-                [
-                    "Records",
-                    "s3",
-                    "eventName",
-                    "bucket",
-                    "object",
-                    "key",
-                    "name",
-                    "Message",
-                    "Messages",
-                    "body",
-                    "payload",
-                    "notif",
-                    "detail",
-                    "detail-type",
-                    "Event",
-                    "Type",
-                ]
-            ),  # fmt: skip
-            inner | inner.map(json.dumps),
-            max_size=5,
-        )
-    ),
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner | inner.map(json.dumps), max_size=5),
     max_leaves=30,
 )
 

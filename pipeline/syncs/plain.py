@@ -5,29 +5,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import SEEK_END
 from itertools import chain
-from typing import IO, Final
+from typing import IO, Final, assert_never
 from uuid import uuid4
-
-from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
 from pipeline.store.syncs import Job, PlainSource
 from pipeline.syncs.services import SyncServices
+from pipeline.uploads.charsets import is_doubtful, is_utf8, known_charset
 from pipeline.uploads.encodings import encoding_of, to_utf8
 from pipeline.uploads.share_links import page_instead
 from pipeline.uploads.source import FetchedFile, fetch, locate
 from pipeline.uploads.unpack import Packing, gunzip, packing_of, unzip
 from schemas.errors import ErrorCode
-from schemas.uploads import Encoding
 
 _SNIFFED: Final = 1 << 16
 _PIECE: Final = 1 << 20
 _TAIL: Final = 400
 _S3: Final = "s3://"
 _LINE_ENDS: Final = (b"\n", b"\r")
-_PLAIN: Final = ("utf-8", "ascii")
-_encoding: Final = TypeAdapter[str](Encoding)
 
 
 @dataclass(frozen=True)
@@ -72,29 +68,46 @@ def make_plain(job: Job, services: SyncServices) -> PlainFile:
 def _copy_fetched(job: Job, services: SyncServices, fetched: FetchedFile) -> PlainFile:
     """Make a file from the web plain. A packed one that was cut off cannot be unpacked, and is refused for that."""
     start = _start_of(fetched.file)
-    charset, warnings = (None, []) if job.options.encoding else _server_charset(fetched.charset)
     try:
+        charset, warnings = (None, []) if job.options.encoding else _charset_of(fetched, services)
         plain = _copy(job, services, fetched.file, fetched.etag, job.options.encoding or charset)
     except Invalid as fault:
         raise page_instead(fault, job.url, start, fetched.size) from None
-    tail = b"\n" if fetched.has_known_end or packing_of(start) is not Packing.NONE else _tail_of(fetched.file)
-    return replace(plain, warnings=warnings + plain.warnings, doubt=cut_short(tail))
+    is_whole = fetched.has_known_end or packing_of(start) is not Packing.NONE
+    doubt = None if is_whole else _cut_short(_tail_of(fetched.file))
+    return replace(plain, warnings=warnings + plain.warnings, doubt=doubt)
 
 
-def _server_charset(charset: str | None) -> tuple[str | None, list[str]]:
-    """The encoding that a server names, where it is one."""
-    if charset is None:
+def _charset_of(fetched: FetchedFile, services: SyncServices) -> tuple[str | None, list[str]]:
+    """The encoding that the server names, where the file can be in it, and what to say of that."""
+    if fetched.charset is None:
         return None, []
-    try:
-        name = _encoding.validate_python(charset)
-    except ValidationError:
-        return None, [f"the server says that the text is in {charset[:40]!r}, which is no encoding; that was ignored"]
-    return name, [] if name in _PLAIN else [f"the server says that the text is in {name}; --encoding says otherwise"]
+    charset = known_charset(fetched.charset)
+    if charset is None:
+        return None, [f"the server says that the text is in {fetched.charset[:40]!r}, which is no encoding: ignored"]
+    if is_doubtful(charset) and is_utf8(_unpacked(fetched.file, services.sources.web.max_bytes)[1]):
+        return None, []
+    return charset, [f"the server says that the text is in {charset}; --encoding says otherwise"]
 
 
-def cut_short(tail: bytes) -> str | None:
+def _unpacked(file: IO[bytes], max_bytes: int) -> tuple[Packing, Iterator[bytes]]:
+    """How a file is packed, and its bytes without that."""
+    packing = packing_of(_start_of(file))
+    pieces: Iterator[bytes] = iter(lambda: file.read(_PIECE), b"")
+    match packing:
+        case Packing.NONE:
+            return packing, pieces
+        case Packing.GZIP:
+            return packing, gunzip(pieces, max_bytes)
+        case Packing.ZIP:
+            return packing, unzip(file, max_bytes)
+        case _:
+            assert_never(packing)
+
+
+def _cut_short(tail: bytes) -> str | None:
     """Why a file that ends like this, and whose length nobody has named, may not be all of it."""
-    if not tail or tail.rstrip(b"\x00")[-1:] in _LINE_ENDS:
+    if tail.rstrip(b"\x00")[-1:] in _LINE_ENDS:  # in UTF-16 a NUL may stand behind it
         return None
     last = tail.splitlines()[-1].decode(errors="replace")[-60:]
     return f"{ErrorCode.INCOMPLETE_DOWNLOAD}: the server named no length, and the last row has no line end: {last!r}"
@@ -104,10 +117,8 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared
     """Unpack and transcode the file on its way into the work bucket. `declared`: the encoding it is said to have."""
     max_bytes = services.sources.web.max_bytes
     warnings = []
-    packing = packing_of(_start_of(file))
-    pieces: Iterator[bytes] = iter(lambda: file.read(_PIECE), b"")
+    packing, pieces = _unpacked(file, max_bytes)
     if packing is not Packing.NONE:
-        pieces = gunzip(pieces, max_bytes) if packing is Packing.GZIP else unzip(file, max_bytes)
         warnings.append(f"the file was unpacked ({packing})")
     start, pieces = _peek(pieces)
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
@@ -151,6 +162,7 @@ def _tail_of(file: IO[bytes]) -> bytes:
 
 
 def _start_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
     start = file.read(_SNIFFED)
     file.seek(0)
     return start

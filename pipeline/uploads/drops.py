@@ -81,11 +81,9 @@ def take_drop(
 def _decide(announced: Announced, database: Database, objects: ObjectStore) -> RequestSync | Skipped:
     """What becomes of an object in the uploads bucket."""
     places = {key: place_of(key) for key in announced.keys}
-    likely = next((key for key, place in places.items() if isinstance(place, Place)), announced.keys[0])
-    refused = places[likely]
-    found = refused if isinstance(refused, Refusal) else _find(announced, places, objects)
+    found = _find(announced, places, objects)
     if isinstance(found, Refusal):
-        return Skipped(announced.bucket, likely, None, found.reason, found.detail)
+        return Skipped(announced.bucket, announced.keys[0], None, found.reason, found.detail)
     if not found.info.size:
         detail = "it was empty when it was announced: a placeholder; its content is a drop of its own when it comes"
         outcome: RequestSync | Refusal = Refusal(SkipReason.EMPTY, detail)
@@ -100,7 +98,7 @@ def _decide(announced: Announced, database: Database, objects: ObjectStore) -> R
 
 
 def _find(announced: Announced, places: dict[str, Place | Refusal], objects: ObjectStore) -> _Found | Refusal:
-    """What is there under the first of the keys under which there is something."""
+    """What is there under the first of the keys that can be those of uploads, and under which there is something."""
     asked = []
     for key, place in places.items():
         if isinstance(place, Refusal):
@@ -115,6 +113,9 @@ def _find(announced: Announced, places: dict[str, Place | Refusal], objects: Obj
         if info is not None:
             return _Found(key, place, info)
         asked.append(key)
+    likely = places[announced.keys[0]]
+    if isinstance(likely, Refusal):
+        return likely
     return Refusal(SkipReason.NOT_FOUND, f"the store has no {' and no '.join(map(repr, asked))}")
 
 
