@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from schemas.errors import ErrorCode
 from schemas.events import Fact
 from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Instant, Text, WarehouseIdField
-from schemas.states import Duplicates, FailurePolicy, SnapshotState, SyncState
-from schemas.uploads import ColumnName, Encoding, UploadColumn
+from schemas.states import Duplicates, FailurePolicy, Idempotency, SnapshotState, SyncState
+from schemas.uploads import ColumnMeaning, ColumnName, DecimalMark, Encoding, RowAction
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=PRINTABLE_PATTERN)]
 
@@ -33,6 +33,9 @@ def shown_url(url: str) -> str:
 ShownUrl = Annotated[str, AfterValidator(shown_url)]
 
 
+SheetName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=PRINTABLE_PATTERN)]
+
+
 class Request(BaseModel):
     """What every request says. Unknown fields are refused."""
 
@@ -50,14 +53,24 @@ class SyncOptions(BaseModel):
 
     encoding: Encoding | None = None
     """The file's encoding where it is not UTF-8 (or UTF-16 with a byte order mark), as Python names it: cp1252."""
-    columns: dict[ColumnName, UploadColumn] = Field(default_factory=dict, max_length=50)
-    """What the file calls the columns, beside what the account has registered: {"Artikelnummer": "sku"}."""
+    columns: dict[ColumnName, ColumnMeaning] = Field(default_factory=dict, max_length=50)
+    """What the file calls the columns, beside what the account has registered: {"Artikelnummer": "sku"}.
+
+    "ignore" leaves a column out.
+    """
+    decimal: DecimalMark | None = None
+    """The decimal mark of the file's numbers; None: each column of numbers must show it."""
+    action: RowAction | None = None
+    """What rows do that have no action of their own; None: replace."""
+    sheet: SheetName | None = None
+    """Of a workbook, the sheet to read; None: the first one that is visible."""
     on_error: FailurePolicy = FailurePolicy.APPLY_GOOD_ROWS
     max_errors: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None = None
     """With stop_after_errors: how many rows in error stop it."""
     duplicates: Duplicates = Duplicates.ERROR
     as_of: Instant | None = None
     """When the file's quantities were true: a level that has changed since is not replaced."""
+    idempotency: Idempotency = Idempotency.DELIVERY
     force: bool = False
     """Apply the file although one with the same content was applied before."""
 

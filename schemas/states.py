@@ -110,6 +110,15 @@ class Duplicates(StrEnum):
     """One change with the sum of their quantities; their actions must agree."""
 
 
+class Idempotency(StrEnum):
+    """When the same content is a repeat."""
+
+    DELIVERY = "delivery"
+    """A file that adds, removes or moves units is a new delivery when it comes again on another day."""
+    CONTENT = "content"
+    """The same content is a repeat, whenever it comes."""
+
+
 class SnapshotState(StrEnum):
     """A snapshot's life: PENDING → PROCESSING → one of the three ends."""
 

@@ -6,7 +6,7 @@ services wrap such a message; `consumers/envelopes.py` knows them.
 
 import codecs
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -68,6 +68,9 @@ class SkipReason(StrEnum):
     """The event came late: a later version of the object was announced before."""
 
 
+IGNORED: Final = "ignore"
+"""In the place of a column: the file's column of this name is left out on purpose."""
+
 _NO_CHARACTER_SETS: Final = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"}
 """Python knows them as encodings; some take a time that grows with the square of the text."""
 
@@ -89,6 +92,26 @@ ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=255, patt
 """A name in the header of a file, as people write it; a line break in it is written as a space."""
 Encoding = Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_known)]
 """The name of a text encoding, as Python spells it."""
+
+
+class DecimalMark(StrEnum):
+    """What stands before the decimals of a number; the other one of the two stands between thousands."""
+
+    COMMA = ","
+    POINT = "."
+
+
+class RowAction(StrEnum):
+    """What a row of a file does to its level."""
+
+    REPLACE = "replace"
+    ADD = "add"
+    REMOVE = "remove"
+    MOVE = "move"
+
+
+ColumnMeaning = UploadColumn | Literal["ignore"]
+"""What a name in a header is said to mean: a column that onhand reads, or IGNORED."""
 
 
 class _Part(BaseModel):

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import TryLater
-from pipeline.store.accounts import upload_columns
+from pipeline.store.accounts import upload_settings
 from pipeline.store.database import Database
 from tests.support.giving import give, give_meanwhile, messages, new, rows
 
@@ -67,7 +67,7 @@ def test_of_several_names_the_last_one_stands_within_a_batch_and_across_batches(
 def columns_of(database: Database, account_id: str = "acme") -> dict[str, str]:
     """What an account's files call the columns."""
     with database.transaction() as connection:
-        return upload_columns(connection, account_id)
+        return dict(upload_settings(connection, account_id).columns)
 
 
 def account(**data: object) -> ReceivedCommand:

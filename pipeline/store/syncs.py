@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from pipeline.errors import Invalid
+from pipeline.store.accounts import upload_settings
 from pipeline.store.outbox import OutgoingMessage, publish
 from pipeline.store.statements import statements
 from schemas.cloudevents import EventType
@@ -22,6 +23,9 @@ from schemas.topics import Topic
 
 WORK_PREFIX: Final = "syncs/"
 """Where in the work bucket the files of all syncs lie: syncs/{account_id}/{sync_id}/{planning}/…"""
+
+_OF_THE_ACCOUNT: Final = ("encoding", "decimal", "action")
+"""Options that the account's settings give where the request does not; its names of columns come beside."""
 
 _SQL = statements("syncs")
 
@@ -107,8 +111,13 @@ class Job:
 def create_job(
     connection: psycopg.Connection, request: RequestSync, *, confirms: UUID | None = None, reverts: UUID | None = None
 ) -> None:
-    """Note a request. One that is known already changes nothing."""
-    row = request.model_dump() | {"options": Jsonb(request.options.model_dump(mode="json"))}
+    """Note a request, with the account's settings where it says nothing. One that is known already changes nothing."""
+    options = request.options
+    if reverts is None:  # the file of a revert is our own
+        settings = upload_settings(connection, request.account_id)
+        unsaid = {name: getattr(settings, name) for name in _OF_THE_ACCOUNT if getattr(options, name) is None}
+        options = options.model_copy(update=unsaid)
+    row = request.model_dump() | {"options": Jsonb(options.model_dump(mode="json"))}
     connection.execute(_SQL["create_job"], row | {"confirms": confirms, "reverts": reverts})
 
 

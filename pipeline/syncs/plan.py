@@ -123,7 +123,7 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         source.bucket, source.key, 0, min(source.size, _SAMPLE), etag=source.etag, version_id=source.version_id
     )
     with services.database.transaction() as connection:
-        own = accounts.upload_columns(connection, job.key.account_id)
+        own = accounts.upload_settings(connection, job.key.account_id).columns
         warehouse = warehouses(connection, [(job.owner, job.status.warehouse_id)])[job.owner, job.status.warehouse_id]
     try:
         header = read_header(start, {} if job.status.reverts else own | job.options.columns)

@@ -1,16 +1,15 @@
 """The header of an upload: which column is which, and how fields are separated."""
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 from pipeline.errors import Invalid
 from pipeline.uploads.careful import CarefulRecord, Machine
+from pipeline.uploads.column_names import columns_of
 from schemas.errors import ErrorCode
-from schemas.upload_rows import ALIASES, COLUMNS, ERROR_COLUMNS, REQUIRED_COLUMNS
 
 HEADER_BYTES: Final = 1 << 20
 """How much of a file `read_header` has to be given; all of it, where it is smaller."""
@@ -25,7 +24,6 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _QUOTED_FIELD: Final = rb'(?<![^,;\t|\r\n])"[^"]*+(?:""[^"]*+)*+"'
 _IN_QUOTES: Final = re.compile(_QUOTED_FIELD)
 _RECORD: Final = re.compile(rb"(?:" + _QUOTED_FIELD + rb"|[^\r\n])*+")
-_PROTECTED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
 @dataclass(frozen=True)
@@ -68,20 +66,18 @@ def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
     if (count := len(record.delimiters) + 1) > _MAX_COLUMNS:
         raise Invalid(ErrorCode.FILE_NOT_CSV, f"found {count} columns in the header; expected at most {_MAX_COLUMNS}")
     found = _fields(start[first : record.end], delimiter)
-    normal = [_normal(name) for name in found]
-    from_rejects = set(ERROR_COLUMNS) <= set(normal)
-    if from_rejects:
-        normal = [_normal(name[1:] if _PROTECTED.match(name) else name) for name in found]
-    columns = _columns(normal, own)
-    _check(columns, normal, found)
+    meaning = columns_of(found, own)
+    warnings = list(meaning.warnings)
+    if delimiter != ",":
+        warnings.append(f"fields are separated by {delimiter!r}")
     return Header(
         names=tuple(found),
-        columns=columns,
+        columns=meaning.columns,
         delimiter=delimiter,
         size=record.next,
         lines=len(_LINE_END.findall(start, 0, record.next)),
-        warnings=_warnings(columns, normal, found, delimiter, from_rejects=from_rejects),
-        from_rejects=from_rejects,
+        warnings=tuple(warnings),
+        from_rejects=meaning.from_rejects,
     )
 
 
@@ -130,50 +126,3 @@ def _fields(header: bytes, delimiter: str) -> list[str]:
     edges = [-1, *(record.delimiters if record else []), len(header)]
     fields = [header[low + 1 : high].decode() for low, high in pairwise(edges)]
     return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
-
-
-def _normal(name: str) -> str:
-    """`#SKU`, ` Sku ` and `sku` are one name."""
-    return "_".join(name.replace("\u00a0", " ").strip().lstrip("#").lower().split())
-
-
-def _columns(normal: Sequence[str], own: Mapping[str, str]) -> tuple[str | None, ...]:
-    """The columns that the names mean. A column that an own name means is meant by no other name."""
-    chosen = {_normal(name): column for name, column in own.items()}
-    taken = {chosen[name] for name in normal if name in chosen}
-    known = (ALIASES.get(name, name) for name in normal)
-    general = (column if column in COLUMNS and column not in taken else None for column in known)
-    return tuple(chosen.get(name, column) for name, column in zip(normal, general, strict=True))
-
-
-def _check(columns: Sequence[str | None], normal: Sequence[str], found: Sequence[str]) -> None:
-    shown = ", ".join(name.strip() for name in found)[:200]
-    counts = Counter(column for column in columns if column)
-    if missing := [column for column in REQUIRED_COLUMNS if not counts[column]]:
-        expected = f"missing {', '.join(missing)}; found {shown}; expected {' and '.join(REQUIRED_COLUMNS)}"
-        raise Invalid(ErrorCode.HEADER_COLUMN_MISSING, expected)
-    names = Counter(name for name in normal if name and name not in ERROR_COLUMNS)
-    twice = [column for column, count in counts.items() if count > 1]
-    twice += [name for name, count in names.items() if count > 1 and name not in twice]
-    if twice:
-        expected = f"twice {', '.join(twice)[:200]}; found {shown}; expected each column once"
-        raise Invalid(ErrorCode.HEADER_COLUMN_TWICE, expected)
-
-
-def _warnings(
-    columns: Sequence[str | None], normal: Sequence[str], found: Sequence[str], delimiter: str, *, from_rejects: bool
-) -> tuple[str, ...]:
-    ignored = [
-        _shown(name)
-        for name, plain, column in zip(found, normal, columns, strict=True)
-        if column is None and not (from_rejects and plain in ERROR_COLUMNS)
-    ]
-    warnings = [f"ignored columns: {', '.join(ignored)[:200]}"] if ignored else []
-    if delimiter != ",":
-        warnings.append(f"fields are separated by {delimiter!r}")
-    return tuple(warnings)
-
-
-def _shown(name: str) -> str:
-    name = name.strip()
-    return name.encode("unicode_escape").decode() if not name.isprintable() else name or "(no name)"

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
@@ -20,7 +20,7 @@ from schemas.identifiers import (
 )
 from schemas.reasons import BUILT_IN
 from schemas.states import Slotting
-from schemas.uploads import ColumnName, UploadColumn
+from schemas.uploads import ColumnMeaning, ColumnName, DecimalMark, Encoding, RowAction
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -35,15 +35,21 @@ class Scope(StrEnum):
 class UpsertAccount(Command):
     """Give an account its name. An account that has none exists as soon as it has a warehouse or a product.
 
-    `upload_columns` says what the account's CSV files call the columns, as in {"Artikelnummer": "sku"}. None leaves
-    that as it is, an empty one removes it.
+    `upload_columns` says what the account's CSV files call the columns, as in {"Artikelnummer": "sku"}; "ignore" leaves
+    a column out. None leaves that as it is, an empty one removes it.
+
+    `upload_encoding`, `upload_decimal` and `upload_action` are for files whose request does not say so: those that are
+    dropped into the bucket. None leaves them as they are, an empty text removes them.
     """
 
     TYPE = "account.upsert"
 
     customer_account_id: None = None
     name: Text
-    upload_columns: Annotated[dict[ColumnName, UploadColumn], Field(max_length=50)] | None = None
+    upload_columns: Annotated[dict[ColumnName, ColumnMeaning], Field(max_length=50)] | None = None
+    upload_encoding: Encoding | Literal[""] | None = None
+    upload_decimal: DecimalMark | Literal[""] | None = None
+    upload_action: RowAction | Literal[""] | None = None
 
 
 class LinkAccount(Command):

@@ -31,16 +31,20 @@ from pipeline import sync_views
 from pipeline.store.pages import Row
 from pipeline.store.syncs import SyncKey
 from schemas.jobs import RequestSync, shown_url
-from schemas.states import Duplicates, FailurePolicy
+from schemas.states import Duplicates, FailurePolicy, Idempotency
 from schemas.topics import Topic
-from schemas.uploads import SUBMITTED_FOLDER, UploadColumn
+from schemas.uploads import IGNORED, SUBMITTED_FOLDER, DecimalMark, RowAction, UploadColumn
 
 _PIECE: Final = 2**20
 _NOWHERE: Final = "file:"
 _IS_NO_OPTION: Final = {"sync_id", "url", "etag", "version_id", "user_id", "force"}
 
 _ENCODING: Final = "The file's encoding, as cp1252, where it is neither UTF-8 nor UTF-16 with a byte order mark."
-_COLUMN: Final = "What the file calls a column: 'Artikelnummer=sku'. Once for each column."
+_COLUMN: Final = "What the file calls a column: 'Artikelnummer=sku'; 'Shelf=ignore' leaves one out. Can be repeated."
+_DECIMAL: Final = "The decimal mark of the file's numbers, , or . where the numbers do not show it."
+_ACTION: Final = "What rows do that have no action of their own."
+_SHEET: Final = "Of a workbook, the sheet to read; otherwise the first one that is visible."
+_IDEMPOTENCY: Final = "With content, a file that adds, removes or moves units is a repeat on another day, too."
 _ON_ERROR: Final = "What to do with rows in error: apply the others, apply none, or stop after --max-errors."
 _DUPLICATES: Final = (
     "Several rows about one SKU and location: each is an error, the last one counts, or their sum does."
@@ -57,10 +61,14 @@ def submit(
     customer_account: CustomerAccount = None,
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help=_ENCODING)] = None,
     column: Annotated[list[str] | None, typer.Option(metavar="NAME=COLUMN", help=_COLUMN)] = None,
+    decimal: Annotated[DecimalMark | None, typer.Option(help=_DECIMAL)] = None,
+    action: Annotated[RowAction | None, typer.Option(help=_ACTION)] = None,
+    sheet: Annotated[str | None, typer.Option(metavar="NAME", help=_SHEET)] = None,
     on_error: Annotated[FailurePolicy, typer.Option(help=_ON_ERROR)] = FailurePolicy.APPLY_GOOD_ROWS,
     max_errors: Annotated[int | None, typer.Option(min=1, help="With --on-error stop_after_errors.")] = None,
     duplicates: Annotated[Duplicates, typer.Option(help=_DUPLICATES)] = Duplicates.ERROR,
     as_of: Annotated[datetime | None, typer.Option(parser=parse_instant, metavar="TIME", help=_AS_OF)] = None,
+    idempotency: Annotated[Idempotency, typer.Option(help=_IDEMPOTENCY)] = Idempotency.DELIVERY,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all rows, and change nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also if the same content was applied before.")] = False,
     wait: Wait = False,
@@ -81,7 +89,8 @@ def submit(
     fields = {
         "account_id": account, "warehouse_id": warehouse, "customer_account_id": customer_account, "user_id": user,
         "encoding": encoding, "columns": _columns(column or ()), "on_error": on_error, "max_errors": max_errors,
-        "duplicates": duplicates, "as_of": as_of, "dry_run": dry_run, "force": force,
+        "duplicates": duplicates, "as_of": as_of, "dry_run": dry_run, "force": force, "decimal": decimal,
+        "action": action, "sheet": sheet, "idempotency": idempotency,
     }  # fmt: skip
     if "://" in source:
         order = _order(fields | {"sync_id": uuid4(), "url": source})
@@ -166,8 +175,9 @@ def _columns(given: Sequence[str]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for text in given:
         name, _, column = text.rpartition("=")
-        if not name or column not in list(UploadColumn):
-            raise typer.BadParameter(f"--column {text!r} is not NAME=COLUMN, with one of {', '.join(UploadColumn)}")
+        if not name or column not in {*UploadColumn, IGNORED}:
+            known = ", ".join((*UploadColumn, IGNORED))
+            raise typer.BadParameter(f"--column {text!r} is not NAME=COLUMN, with one of {known}")
         if columns.setdefault(name, column) != column:
             raise typer.BadParameter(f"--column names {name!r} twice")
     return columns

@@ -5,16 +5,16 @@ SELECT * FROM unnest(%(account_ids)s::text[], %(names)s::text[]) AS new (account
 ORDER BY account_id COLLATE "C"
 ON CONFLICT (account_id) DO UPDATE SET name = excluded.name, updated_at = now()
 
--- name: change_upload_columns
--- Says what the files of accounts call the columns; the transaction has just written those accounts.
+-- name: change_upload_settings
+-- Says how the files of accounts are to be read; the transaction has just written those accounts. What is not said stays.
 UPDATE accounts AS a
-SET upload_columns = new.upload_columns
-FROM unnest(%(account_ids)s::text[], %(upload_columns)s::jsonb[]) AS new (account_id, upload_columns)
+SET upload_settings = a.upload_settings || new.said
+FROM unnest(%(account_ids)s::text[], %(said)s::jsonb[]) AS new (account_id, said)
 WHERE a.account_id = new.account_id
 
--- name: upload_columns
--- What an account's files call the columns.
-SELECT upload_columns FROM accounts WHERE account_id = %(account_id)s
+-- name: upload_settings
+-- How an account's files are to be read.
+SELECT upload_settings FROM accounts WHERE account_id = %(account_id)s
 
 -- name: link_account
 -- Lets a provider act for an account, or changes what it may do.

@@ -8,13 +8,14 @@ CREATE TYPE inventory_state AS ENUM (
 -- Accounts ------------------------------------------------------------------------------------------------------------
 
 -- Names of accounts. An account needs no row here: it exists as soon as it has a warehouse or a product.
--- upload_columns: what its CSV files call the columns, as {"name in the file": "column"}.
+-- upload_settings: how its files are to be read where a request does not say so (UploadSettings): what they call the
+-- columns, as {"name in the file": "column"}, their encoding, decimal mark and default action.
 CREATE TABLE accounts (
-    account_id     text COLLATE "C" PRIMARY KEY,
-    name           text NOT NULL,
-    upload_columns jsonb NOT NULL DEFAULT '{}',
-    created_at     timestamptz NOT NULL DEFAULT now(),
-    updated_at     timestamptz NOT NULL DEFAULT now()
+    account_id      text COLLATE "C" PRIMARY KEY,
+    name            text NOT NULL,
+    upload_settings jsonb NOT NULL DEFAULT '{}',
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    updated_at      timestamptz NOT NULL DEFAULT now()
 );
 
 -- The customer account_id lets a provider act on its stock.
