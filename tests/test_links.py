@@ -18,7 +18,7 @@ from pipeline.uploads.share_links import page_instead, text_instead
 from schemas.errors import ErrorCode
 from schemas.identifiers import AccountId
 from schemas.jobs import RequestSync, SyncStatus, shown_url
-from tests.support.cli import json_lines, onhand
+from tests.support.cli import json_lines, onhand, sent
 from tests.support.desk import Desk
 from tests.support.giving import messages
 from tests.support.sync_requests import approve, confirm
@@ -322,3 +322,11 @@ def test_a_url_that_is_not_allowed_is_told_without_its_credentials(desk: Desk, u
     job = desk.job(desk.request(url))
     assert job["error_code"] == "URL_NOT_ALLOWED"
     assert "c2VjcmV0" not in job["error"]
+
+
+def test_the_tail_of_requests_shows_no_query(desk: Desk) -> None:
+    assert onhand("topics", "apply").exit_code == 0
+    url = f"https://a.example/stock.csv?{QUERY}"
+    submit = onhand("sync", "submit", url, "--account", "acme", "--warehouse", "w1", "--json")
+    [event] = sent("syncs", 1)
+    assert json.loads(submit.stdout)["url"] == event["data"]["url"] == "https://a.example/stock.csv"
