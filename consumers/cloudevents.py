@@ -12,6 +12,7 @@ from pipeline.errors import Invalid
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION, Attributes, StructuredEvent
 from schemas.commands import read_json, read_value
 from schemas.errors import ErrorCode
+from schemas.jobs import shown_url
 from schemas.whole_numbers import has_fractions, load_json, quoted_integer
 
 M = TypeVar("M", bound=BaseModel)
@@ -121,7 +122,8 @@ def _fault(fault: Any) -> str:
     words = f"{name}: {fault['msg'].removeprefix('Value error, ')}"
     if fault["type"] in _FAULTS_OF_THE_WHOLE and isinstance(found, dict):
         return words  # what was found is all that stands around the field
-    return f"{words}, found {str(found)[:60]!r}"
+    shown = shown_url(str(found)) if fault["loc"][-1:] == ("url",) else str(found)
+    return f"{words}, found {shown[:60]!r}"
 
 
 def event_headers(event_type: str, event_id: str) -> Headers:

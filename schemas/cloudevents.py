@@ -35,6 +35,7 @@ class EventType(StrEnum):
     SYNC_FINISH = "inventory.sync.finish.v1"
     SYNC_STATUS = "inventory.sync.status.v1"
     SNAPSHOT_STATUS = "inventory.snapshot.status.v1"
+    UPLOAD_SKIPPED = "inventory.upload.skipped.v1"
 
 
 class Attributes(BaseModel):

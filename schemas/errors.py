@@ -33,11 +33,6 @@ class ErrorCode(StrEnum):
         "The CloudEvents type is not one that this topic carries.",
         "Use one of the expected types.",
     )
-    UPLOAD_KEY_LAYOUT = (
-        "UPLOAD_KEY_LAYOUT",
-        "The object key does not say whose stock it is.",
-        "Drop the file at {account_id}/{warehouse_id}/{name}.csv.",
-    )
     MESSAGE_NOT_PROCESSABLE = (
         "MESSAGE_NOT_PROCESSABLE",
         "The message fails in a way that no rule describes.",
@@ -321,7 +316,8 @@ class ErrorCode(StrEnum):
     FILE_NOT_FOUND = (
         "FILE_NOT_FOUND",
         "The file does not exist.",
-        "Check the URL, upload the file, and submit it again.",
+        "Check the URL, and submit it again. A file that is dropped again is a sync of its own, also under the same "
+        "name.",
     )
     FILE_UNREACHABLE = (
         "FILE_UNREACHABLE",
@@ -334,7 +330,12 @@ class ErrorCode(StrEnum):
         "Grant onhand read access, and submit again.",
     )
     FILE_EMPTY = ("FILE_EMPTY", "The file is empty.", "Export it again; the first line must be the header.")
-    FILE_CHANGED = ("FILE_CHANGED", "The file was replaced while it was read.", "Submit it again, under a new name.")
+    FILE_CHANGED = (
+        "FILE_CHANGED",
+        "The file was replaced before it was read to its end; nothing of it was applied.",
+        "Nothing has to be done where it was dropped into the uploads bucket: the new file is a sync of its own. "
+        "Otherwise submit it again.",
+    )
     FILE_TOO_LARGE = (
         "FILE_TOO_LARGE",
         "The file is larger than the limit.",
@@ -349,6 +350,11 @@ class ErrorCode(StrEnum):
         "FILE_NOT_UNPACKED",
         "The compressed file cannot be unpacked.",
         "Compress one CSV file again with gzip or zip, without a password.",
+    )
+    INCOMPLETE_DOWNLOAD = (
+        "INCOMPLETE_DOWNLOAD",
+        "The file may have been cut off on its way: its server named no length, and its last row has no line end.",
+        "Look at the last row. `onhand sync approve` applies the file as it came, `onhand sync abort` gives it up.",
     )
     URL_NOT_ALLOWED = (
         "URL_NOT_ALLOWED",

@@ -93,6 +93,16 @@ def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, 
     return {chunk: count for chunk, count in sorted(rows.items()) if count}
 
 
+def _objections(
+    connection: psycopg.Connection, job: Job, file: _File, services: SyncServices
+) -> tuple[list[str], str | None]:
+    """Warnings, and all that speaks against applying the file before a person has looked at it."""
+    doubt = None if job.is_checked_by_person else job.doubt
+    passed, unread_reason = unread(job, file.layout, file.ranges)
+    wiped = objection(connection, job, file.layout, file.ranges, services)
+    return passed, "; ".join(filter(None, (doubt, unread_reason, wiped))) or None
+
+
 def _planned(connection: psycopg.Connection, job: Job, file: _File, services: SyncServices) -> Planned:
     read = [each.read for each in file.ranges if each.read]
     warnings: Counter[str] = Counter()
@@ -110,15 +120,12 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
     else:
-        passed, unread_reason = unread(job, file.layout, file.ranges)
+        passed, doubts = _objections(connection, job, file, services)
         texts += passed
-        wiped = objection(connection, job, file.layout, file.ranges, services)
-        held = "; ".join(filter(None, (unread_reason, wiped))) or None
-        if held and job.status.dry_run:
-            texts.insert(0, f"without --dry-run this sync would be held: {held}")
-            held = None
-        elif held:
-            status = SyncState.HELD
+        if doubts and total and not job.status.dry_run:
+            status, held = SyncState.HELD, doubts
+        elif doubts:
+            texts.insert(0, f"without --dry-run this sync would be held: {doubts}" if total else doubts)
     return Planned(
         status=status,
         content_hash=file.content_hash,

@@ -24,11 +24,13 @@ from pipeline.syncs.services import SyncServices
 from pipeline.uploads.column_names import own_names, require_names
 from pipeline.uploads.cut import Position, cut_ranges
 from pipeline.uploads.header import read_header
+from pipeline.uploads.share_links import text_instead
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
 from schemas.uploads import RowAction
 
+_S3: Final = "s3://"
 _PIECE: Final = 4 << 20
 _SAMPLE: Final = 1 << 20
 
@@ -109,7 +111,9 @@ def _claim_source(job: Job, services: SyncServices) -> PlainSource | None:
     """Make the file plain and say where it is. Another worker may have been faster; None where the job was stopped."""
     plain = write_revert_file(job, services) if job.status.reverts else make_plain(job, services)
     with services.database.transaction() as connection:
-        claimed = store.set_source(connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings)
+        claimed = store.set_source(
+            connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings, doubt=plain.doubt
+        )
         now = store.require_job(connection, job.key)
     if not claimed and plain.is_copy:
         services.objects.delete(services.work_bucket, plain.source.key)
@@ -126,8 +130,11 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         called = warehouse_names(connection, WarehouseKey(job.owner, job.status.warehouse_id))
     asked = {} if job.status.reverts else job.options.columns
     names = {} if job.status.reverts else own_names(own, asked)
-    header = read_header(start, names, warehouse_names=called)
-    require_names(header.names, asked)
+    try:
+        header = read_header(start, names, warehouse_names=called)
+        require_names(header.names, asked)
+    except Invalid as fault:
+        raise (fault if job.url.startswith(_S3) else text_instead(fault, job.url, start, source.size)) from None
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
     share = warehouse.max_zeroed_percent

@@ -1,0 +1,43 @@
+"""Judges the character set that a web server names for a file: many servers name the same one for all they send."""
+
+import codecs
+from collections.abc import Iterable
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.uploads import Encoding
+
+_ASCII: Final = bytes(range(32, 127))
+_SEVEN_BITS: Final = ("utf-7", "iso2022", "hz")
+"""Encodings that say everything in ASCII's bytes: what is in them looks like UTF-8."""
+_encoding: Final = TypeAdapter[str](Encoding)
+
+
+def known_charset(named: str) -> str | None:
+    """The encoding of that name, as Python spells it; None where there is none."""
+    try:
+        return _encoding.validate_python(named)
+    except ValidationError:
+        return None
+
+
+def is_doubtful(charset: str) -> bool:
+    """Whether a text that is valid UTF-8 is in UTF-8, although the server names this encoding: one like ASCII."""
+    if charset.startswith(_SEVEN_BITS):
+        return False
+    return _ASCII.decode(charset, errors="replace") == _ASCII.decode()
+
+
+def is_utf8(pieces: Iterable[bytes]) -> bool:
+    """Whether all of a text is valid UTF-8, without NUL. It is read until it is not."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for piece in pieces:
+            if b"\0" in piece:
+                return False
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
