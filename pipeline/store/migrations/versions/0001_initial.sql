@@ -379,6 +379,7 @@ CREATE TABLE sync_jobs (
     error               text,
     abort_reason        text,
     held_reason         text,
+    recognised_as       text, -- the known export that the file is
     rejects_key         text,
     planning            integer NOT NULL DEFAULT 0, -- how often its planning was begun: nobody writes into a later one
     resumed_at          timestamptz,
@@ -431,6 +432,7 @@ CREATE TABLE sync_ranges (
     invalid_count integer,
     blank_count   integer,
     warnings      jsonb,
+    watched       jsonb, -- what its rows have in columns that are not read and may say what a row does
     first_row     integer,
     attempts      integer NOT NULL DEFAULT 0,
     under_way     integer NOT NULL DEFAULT 0,
