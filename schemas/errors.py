@@ -210,7 +210,15 @@ class ErrorCode(StrEnum):
     QUANTITY_NOT_AN_INTEGER = (
         "QUANTITY_NOT_AN_INTEGER",
         "The quantity is not a whole number.",
-        "Write digits 0-9 only, as 1234: no thousands separators, no decimals other than .0, no exponent.",
+        "Write digits 0-9 only, as 1234: no decimals other than .0, no exponent. Where marks stand between thousands, "
+        "or a comma before decimals, say so: --decimal , (1.250 is 1250, and 5,0 is 5), or --decimal . (1,250 is 1250).",
+    )
+    QUANTITY_AMBIGUOUS = (
+        "QUANTITY_AMBIGUOUS",
+        "The number can be read in two ways, and no other number of its column shows which is meant.",
+        "Say which mark stands before decimals: --decimal . (1.000 is 1) or --decimal , (1.000 is 1000); an account "
+        "says it once, as its upload_decimal. Where a number was split at its comma, put quotes around it; where the "
+        "column behind it is one of its own, say so: --column 'note=note'.",
     )
     QUANTITY_NEGATIVE = (
         "QUANTITY_NEGATIVE",
@@ -265,6 +273,17 @@ class ErrorCode(StrEnum):
         "The row ends before its last required field.",
         "Fill in all fields up to the last required one. If the rest stands in the next row, put quotes around "
         "the field with the line break.",
+    )
+    ROW_IN_QUOTES = (
+        "ROW_IN_QUOTES",
+        "The whole row stands in quotes, as one field.",
+        "Remove the quotes around the row, and write doubled quotes in it once; or export the file again. A "
+        "spreadsheet that expects another separator saves rows so.",
+    )
+    HEADER_REPEATED = (
+        "HEADER_REPEATED",
+        "The row has the names of the columns once more; perhaps several files were joined.",
+        "Remove the row. Check the one before it: it may have run together with a header, and the one behind it.",
     )
     TOO_MANY_FIELDS = (
         "TOO_MANY_FIELDS",
@@ -396,6 +415,11 @@ class ErrorCode(StrEnum):
     )
 
 
+_SHOWN = 300
+_SHOWN_OF_FILES = 4000
+_ABOUT_HEADERS = (ErrorCode.HEADER_COLUMN_MISSING, ErrorCode.HEADER_COLUMN_TWICE, ErrorCode.FILE_NOT_CSV)
+
+
 class RowError(BaseModel):
     """One thing that is wrong with one row of an upload. `field` is a column of the upload."""
 
@@ -418,6 +442,10 @@ class RowError(BaseModel):
 
 
 def describe(code: ErrorCode, detail: str = "") -> str:
-    """Sentences for a person: what happened, which value was found (at most 300 characters), what to do."""
-    what = f"{code.meaning.removesuffix('.')}: {detail[:300].removesuffix('.')}." if detail else code.meaning
+    """Sentences for a person: what happened, which value was found, what to do.
+
+    Of a value 300 characters are shown, of what is wrong with a header more.
+    """
+    most = _SHOWN_OF_FILES if code in _ABOUT_HEADERS else _SHOWN
+    what = f"{code.meaning.removesuffix('.')}: {detail[:most].removesuffix('.')}." if detail else code.meaning
     return f"{what} {code.hint}"

@@ -15,6 +15,7 @@ from pipeline.store.syncs import Job, Planned, SyncKey, work_prefix
 from pipeline.syncs.layout import Layout
 from pipeline.syncs.services import SyncServices
 from pipeline.syncs.survey import objection
+from pipeline.syncs.whole_file import read_otherwise
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
 
@@ -46,7 +47,10 @@ def begin_processing(key: SyncKey, services: SyncServices) -> None:
 
 
 def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
-    file = _file(job, sync_parts.ranges(connection, job.key))
+    ranges = sync_parts.ranges(connection, job.key)
+    if read_otherwise(connection, job, ranges):
+        return
+    file = _file(job, ranges)
     if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, file.content_hash)) is not None:
         store.end_as_duplicate(connection, job.key, earlier, file.content_hash)
         return

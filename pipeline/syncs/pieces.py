@@ -72,10 +72,12 @@ class Pieces:
                 self._places[chunk].extend((file.tell(), len(stored)))
                 file.write(stored)
 
-    def stored(self, object_key: str, blank_count: int, warnings: dict[str, int]) -> RangeRead:
+    def stored(
+        self, object_key: str, blank_count: int, warnings: dict[str, int], evidence: dict[str, int]
+    ) -> RangeRead:
         """What is to be known about the range when `content` lies under a key."""
         pieces = [sum(self._places[number][1::2]) for number in range(len(self._rows))]
-        return RangeRead(object_key, pieces, self._rows, self.row_count, self._invalid, blank_count, warnings)
+        return RangeRead(object_key, pieces, self._rows, self.row_count, self._invalid, blank_count, warnings, evidence)
 
     def content(self) -> Iterator[bytes]:
         """All pieces, one behind the other."""

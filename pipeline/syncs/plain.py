@@ -1,5 +1,6 @@
 """Finds the file of a sync and makes it plain: unpacked, in UTF-8, and in a store that gives any range of its bytes."""
 
+import codecs
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
 from pipeline.store.syncs import Job, PlainSource
 from pipeline.syncs.services import SyncServices
-from pipeline.uploads.encodings import encoding_of, to_utf8
+from pipeline.uploads.encodings import encoding_of, is_one_byte, is_utf8, to_utf8
 from pipeline.uploads.source import fetch, locate
 from pipeline.uploads.unpack import Packing, gunzip, packing_of, unzip
 from schemas.errors import ErrorCode
@@ -48,7 +49,7 @@ def make_plain(job: Job, services: SyncServices) -> PlainFile:
     start = services.objects.read_range(bucket, key, 0, _SNIFFED, etag=found.etag, version_id=pin)
     if packing_of(start) is Packing.NONE and encoding_of(start, job.options.encoding) is None:
         source = PlainSource(found.bucket, found.key, found.etag, found.size, found.version_id)
-        return PlainFile(source, found.etag, is_copy=False)
+        return PlainFile(source, found.etag, is_copy=False, warnings=_of_mark(start, job.options.encoding))
     with tempfile.TemporaryFile(prefix="onhand-unpack-") as file:
         pieces = services.objects.stream(bucket, key, etag=found.etag, version_id=pin, chunk_size=_PIECE)
         file.writelines(pieces)
@@ -59,16 +60,22 @@ def make_plain(job: Job, services: SyncServices) -> PlainFile:
 def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str) -> PlainFile:
     """Unpack and transcode the file on its way into the work bucket."""
     max_bytes = services.sources.web.max_bytes
-    warnings = []
+    warnings: list[str] = []
     packing = packing_of(_start_of(file))
-    pieces: Iterator[bytes] = iter(lambda: file.read(_PIECE), b"")
     if packing is not Packing.NONE:
-        pieces = gunzip(pieces, max_bytes) if packing is Packing.GZIP else unzip(file, max_bytes)
         warnings.append(f"the file was unpacked ({packing})")
-    start, pieces = _peek(pieces)
+    start, pieces = _peek(_unpacked(file, packing, max_bytes))
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file")
-    if (encoding := encoding_of(start, job.options.encoding)) is not None:
+    encoding = encoding_of(start, job.options.encoding)
+    warnings += _of_mark(start, job.options.encoding)
+    if encoding is not None and is_one_byte(encoding):
+        is_other = is_utf8(pieces)
+        _, pieces = _peek(_unpacked(file, packing, max_bytes))
+        if is_other:
+            warnings.append(f"all of the file is valid UTF-8, so it was read as that and not as {encoding}")
+            encoding = None
+    if encoding is not None:
         pieces = to_utf8(pieces, encoding)
         warnings.append(f"the file was read as {encoding}; byte offsets count its text in UTF-8")
     # A name of its own: another worker may be at the same job after a rebalance.
@@ -99,6 +106,22 @@ def _upload(services: SyncServices, key: str, pieces: Iterator[bytes]) -> PlainS
             raise faults[0] from None
         raise
     return PlainSource(services.work_bucket, key, info.etag, size)
+
+
+def _unpacked(file: IO[bytes], packing: Packing, max_bytes: int) -> Iterator[bytes]:
+    """The text of the file from its beginning, in pieces."""
+    file.seek(0)
+    pieces = iter(lambda: file.read(_PIECE), b"")
+    if packing is Packing.NONE:
+        return pieces
+    return gunzip(pieces, max_bytes) if packing is Packing.GZIP else unzip(file, max_bytes)
+
+
+def _of_mark(start: bytes, declared: str | None) -> list[str]:
+    """A warning where a file is not in the encoding that was declared."""
+    if not start.startswith(codecs.BOM_UTF8) or encoding_of(start[len(codecs.BOM_UTF8) :], declared) is None:
+        return []
+    return [f"the file begins with the byte order mark of UTF-8, so it was read as that and not as {declared}"]
 
 
 def _start_of(file: IO[bytes]) -> bytes:

@@ -21,8 +21,9 @@ from pipeline.syncs.layout import Layout, by_location, chunks_for, range_bytes
 from pipeline.syncs.plain import make_plain
 from pipeline.syncs.revert import write_revert_file
 from pipeline.syncs.services import SyncServices
+from pipeline.syncs.whole_file import with_sample
 from pipeline.uploads.cut import Position, cut_ranges
-from pipeline.uploads.header import read_header
+from pipeline.uploads.header import behind_quantity, read_header
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
@@ -121,7 +122,8 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
     with services.database.transaction() as connection:
         own = accounts.upload_settings(connection, job.key.account_id).columns
         warehouse = warehouses(connection, [(job.owner, job.status.warehouse_id)])[job.owner, job.status.warehouse_id]
-    header = read_header(start, {} if job.status.reverts else own | job.options.columns)
+    own = {} if job.status.reverts else own | job.options.columns
+    header = read_header(start, own)
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
     share = warehouse.max_zeroed_percent
@@ -132,7 +134,9 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         by_location=by_location(header),
         max_zeroed_percent=services.limits.wipe_guard_percent if share is None else share,
         max_missing_percent=warehouse.max_missing_percent,
+        behind=None if job.status.reverts else behind_quantity(header, own),
     )
+    layout = with_sample(layout, sample, job.options.decimal)
     with services.database.transaction() as connection:
         store.set_layout(connection, job, layout.to_json(), header.warnings)
         kept = store.require_job(connection, job.key).layout

@@ -38,7 +38,7 @@ def columns_of(found: Sequence[str], own: Mapping[str, str] = {}) -> Meaning:
     if from_rejects:
         normal = [_normal(name[1:] if _PROTECTED.match(name) else name) for name in found]
     columns = _columns(normal, own)
-    _check(columns, normal, found)
+    _check(columns, found)
     return Meaning(columns, _warnings(columns, normal, found, from_rejects=from_rejects), from_rejects)
 
 
@@ -57,17 +57,14 @@ def _columns(normal: Sequence[str], own: Mapping[str, str]) -> tuple[str | None,
     return tuple(None if column == IGNORED else column for column in meant)
 
 
-def _check(columns: Sequence[str | None], normal: Sequence[str], found: Sequence[str]) -> None:
-    shown = ", ".join(name.strip() for name in found)[:200]
+def _check(columns: Sequence[str | None], found: Sequence[str]) -> None:
+    shown = ", ".join(_shown(name) for name in found if name.strip())
     counts = Counter(column for column in columns if column)
     if missing := [column for column in REQUIRED_COLUMNS if not counts[column]]:
         expected = f"missing {', '.join(missing)}; found {shown}; expected {' and '.join(REQUIRED_COLUMNS)}"
         raise Invalid(ErrorCode.HEADER_COLUMN_MISSING, expected)
-    names = Counter(name for name in normal if name and name not in ERROR_COLUMNS)
-    twice = [column for column, count in counts.items() if count > 1]
-    twice += [name for name, count in names.items() if count > 1 and name not in twice]
-    if twice:
-        expected = f"twice {', '.join(twice)[:200]}; found {shown}; expected each column once"
+    if twice := [column for column, count in counts.items() if count > 1]:
+        expected = f"twice {', '.join(twice)}; found {shown}; expected each column once"
         raise Invalid(ErrorCode.HEADER_COLUMN_TWICE, expected)
 
 

@@ -427,6 +427,7 @@ CREATE TABLE sync_ranges (
     invalid_count integer,
     blank_count   integer,
     warnings      jsonb,
+    evidence      jsonb,
     first_row     integer,
     attempts      integer NOT NULL DEFAULT 0,
     under_way     integer NOT NULL DEFAULT 0,
