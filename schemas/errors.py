@@ -211,7 +211,7 @@ class ErrorCode(StrEnum):
         "QUANTITY_NOT_AN_INTEGER",
         "The quantity is not a whole number.",
         "Write digits 0-9 only, as 1234: no decimals other than .0, no exponent. Where marks stand between thousands, "
-        "or a comma before decimals, say so: --decimal , (1.250 is 1250, and 5,0 is 5), or --decimal . (1,250 is 1250).",
+        "or a comma before decimals, say so: --decimal , (1.250 is 1250, 5,0 is 5), or --decimal . (1,250 is 1250).",
     )
     QUANTITY_AMBIGUOUS = (
         "QUANTITY_AMBIGUOUS",
@@ -266,7 +266,8 @@ class ErrorCode(StrEnum):
     ENCODING = (
         "ENCODING",
         "The field has bytes that are not UTF-8.",
-        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel.",
+        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel, --encoding cp932 "
+        "for one from Japan; an account says it once, as its upload_encoding.",
     )
     TOO_FEW_FIELDS = (
         "TOO_FEW_FIELDS",

@@ -23,8 +23,8 @@ class Layout:
 
     `max_zeroed_percent` and `max_missing_percent` are the shares of the wipe guard, None where it does not look.
 
-    `numbers`: how each column of numbers is written, and `behind`: the column behind the quantity if throughout the file
-    it looks like the rest of quantities that were split. These two and the header's `quoting` are what the
+    `numbers`: how each column of numbers is written, and `behind`: the column behind the quantity if throughout the
+    file it looks like the rest of quantities that were split. These two and the header's `quoting` are what the
     beginning of the file shows, until all of it was looked at.
     """
 

@@ -23,7 +23,8 @@ _IN_QUOTES: Final = re.compile(rb'(?<![^,;\t|\r\n])"[^"]*+(?:""[^"]*+)*+"')
 _REPLACED: Final = "\ufffd"
 _SIMILAR: Final = {
     "sku": "sku, product_sku, item_sku, seller_sku, item, item_code, item_number, product_code, article, "
-    "article_number, part_number, artikel, artikelnummer, artikelnr, referencia, reference, codice, codigo, varenummer, code",
+    "article_number, part_number, artikel, artikelnummer, artikelnr, referencia, reference, codice, "
+    "codigo, varenummer, code",
     "quantity": "quantity, qty, on_hand, stock, stock_on_hand, inventory, available, bestand, lagerbestand, menge, "
     "anzahl, quantite, cantidad, quantita, quantidade, antal, aantal, amount, count, units",
 }

@@ -116,7 +116,8 @@ def _in_quotes(structure: Structure, records: Offsets, header: Header, needed: i
     delimiter = header.delimiter.encode()
     texts = zip(structure.starts[alone].tolist(), structure.ends[alone].tolist(), strict=True)
     has_all = [structure.data.count(delimiter, start, end) >= needed - 1 for start, end in texts]
-    return alone[np.array(has_all, bool)]
+    in_quotes: Offsets = alone[np.array(has_all, bool)]
+    return in_quotes
 
 
 def _repeats_header(fields: pl.DataFrame, header: Header) -> Flags:

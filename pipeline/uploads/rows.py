@@ -9,6 +9,7 @@ import pandera.errors
 import pandera.polars as pa
 import polars as pl
 
+from pipeline.uploads.encodings import is_utf8, probable_encoding
 from pipeline.uploads.numbers import BEHIND, ambiguous_values, is_split, split_failures
 from schemas.errors import ErrorCode
 from schemas.identifiers import MAX_QUANTITY
@@ -148,13 +149,30 @@ def _failures(rows: pl.DataFrame, model: pa.DataFrameSchema) -> pl.DataFrame:
         model.validate(rows.drop("index", BEHIND, strict=False), lazy=True)
     except pandera.errors.SchemaErrors as found:
         cases: pl.DataFrame = found.failure_cases
+        raw = rows.get_column("raw").gather(cases.get_column("index"))
         return cases.select(
             rows.get_column("index").gather(cases.get_column("index")),
             pl.col("check").cast(pl.String).alias("code"),
             pl.col("column").cast(pl.String).alias("field"),
-            pl.col("failure_case").cast(pl.String).alias("value"),
+            pl.when(pl.col("check") == ErrorCode.ENCODING.value)
+            .then(_with_encoding(cases, raw))
+            .otherwise(pl.col("failure_case").cast(pl.String))
+            .alias("value"),
         )
     return pl.DataFrame(schema=_FAILURES)
+
+
+def _with_encoding(cases: pl.DataFrame, raw: pl.Series) -> pl.Series:
+    """What was found, with the encoding that its row is probably in, where some of its bytes are not UTF-8."""
+    return pl.Series(
+        [
+            f"{value}, perhaps in {probable_encoding(record)}"
+            if code == ErrorCode.ENCODING.value and not is_utf8([record])
+            else value
+            for code, value, record in zip(cases["check"], cases["failure_case"].cast(pl.String), raw, strict=True)
+        ],
+        dtype=pl.String,
+    )
 
 
 def _errors_by_row(failures: pl.DataFrame) -> pl.DataFrame:
