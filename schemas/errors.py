@@ -266,8 +266,8 @@ class ErrorCode(StrEnum):
     ENCODING = (
         "ENCODING",
         "The field has bytes that are not UTF-8.",
-        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel, --encoding cp932 "
-        "for one from Japan; an account says it once, as its upload_encoding.",
+        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel, "
+        "--encoding cp932 for one from Japan; an account says it once, as its upload_encoding.",
     )
     TOO_FEW_FIELDS = (
         "TOO_FEW_FIELDS",

@@ -1,4 +1,4 @@
-"""Files as other systems write them, through the whole pipeline: headers below titles, bare quotes, numbers, encodings."""
+"""Files as other systems write them, through the whole pipeline: titles, bare quotes, numbers, encodings."""
 
 import gzip
 from typing import Any
@@ -224,7 +224,8 @@ def test_a_wrong_quote_in_an_ignored_column_costs_nothing_where_all_else_is_cert
 
 
 def test_what_databases_write_for_null_and_for_quotes_costs_its_own_row(desk: Desk) -> None:
-    cloud = b'"sku","quantity","location","note"\n"A","5","N,"N\n"B","6","A-01","N\n"C","N,"A-01","fine"\n"D","9","","fine"\n'
+    names = b'"sku","quantity","location","note"\n'
+    cloud = names + b'"A","5","N,"N\n"B","6","A-01","N\n"C","N,"A-01","fine"\n"D","9","","fine"\n'
     assert synced(desk, cloud) == ["QUOTE_MISPLACED", "QUOTE_NOT_CLOSED", "QUOTE_MISPLACED", "D 9"]
     dashes = b"sku   ,quantity\r\n------,--------\r\nA     ,       5\r\n\r\n(1 rows affected)\r\n"
     assert synced(desk, dashes) == ["QUANTITY_NOT_AN_INTEGER UNKNOWN_SKU", "A 5", "TOO_FEW_FIELDS"]

@@ -104,6 +104,8 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
     texts = [f"{count:,} {text}" for text, count in warnings.items()]
     if not total:
         texts.append("the file has a header and no rows: nothing was changed")
+    if not file.layout.header.quoting:
+        texts.append("no field of the file is in quotes: quotes were taken as text")
     limit = job.options.max_errors
     held = abort = None
     status = SyncState.PROCESSING if total else SyncState.SUCCESS
