@@ -40,9 +40,7 @@ _NOWHERE: Final = "file:"
 _IS_NO_OPTION: Final = {"sync_id", "url", "etag", "version_id", "user_id", "force"}
 
 _ENCODING: Final = "The file's encoding, as cp1252, where it is neither UTF-8 nor UTF-16 with a byte order mark."
-_COLUMN: Final = (
-    "What the file calls a column: 'Artikelnummer=sku'; 'Shelf=ignore' leaves one out. Can be repeated."
-)
+_COLUMN: Final = "What the file calls a column: 'Artikelnummer=sku'; 'Shelf=ignore' leaves one out. Can be repeated."
 _DECIMAL: Final = "The decimal mark of the file's numbers, , or . where the numbers do not show it."
 _ACTION: Final = "What rows do that have no action of their own."
 _SHEET: Final = "Of a workbook, the sheet to read; otherwise the first one that is visible."
