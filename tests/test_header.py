@@ -140,7 +140,7 @@ def test_a_missing_column_is_named_together_with_what_was_found(start: bytes, mi
 
 @pytest.mark.parametrize(
     "line",
-    [b"sku,quantity,sku\n", b"sku,quantity,qty\n", b"#SKU,product_sku,quantity\n"],
+    [b"sku,quantity,sku\n", b"sku,quantity,qty\n", b"#SKU,product_sku,quantity\n", b"sku,quantity,Bin,location\n"],
 )
 def test_a_column_named_twice_is_refused_also_under_another_name(line: bytes) -> None:
     error = refusal(line)
@@ -274,7 +274,7 @@ def test_an_error_shows_all_names_the_line_the_separator_and_options_to_copy() -
     error = refusal(";".join(names).encode() + b"\n")
     assert all(name in str(error) for name in names[:-1])
     for words in (
-        r"odd\x07",
+        r"odd\u200b\x07",
         "line 1, separated by ';'",
         "--column 'Bestand=quantity'",
         "--column 'Artikel-Nr=sku'",

@@ -36,6 +36,7 @@ class RangeEdges:
 class RangeRead:
     """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0.
 
+    `watched`: by the places of columns that are not read and may say what a row does, what rows have in them.
     `evidence`: what its rows show about the whole file, as counts by name.
     """
 
@@ -46,6 +47,7 @@ class RangeRead:
     invalid_count: int
     blank_count: int
     warnings: Mapping[str, int]
+    watched: Mapping[str, Sequence[Any]]
     evidence: Mapping[str, int]
 
 
@@ -102,7 +104,7 @@ def _stored(row: dict[str, Any]) -> StoredRange:
 def end_range(connection: psycopg.Connection, key: SyncKey, range_: int, read: RangeRead) -> bool:
     """Note what was found in a range; False where another worker has done so before. The caller holds the job."""
     row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "evidence": Jsonb(dict(read.evidence)), "range": range_}
-    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows)}
+    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows), "watched": Jsonb(dict(read.watched))}
     if not connection.execute(_SQL["end_range"], key.parameters(**row)).rowcount:
         return False
     connection.execute(_SQL["count_range"], key.parameters())

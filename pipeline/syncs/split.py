@@ -22,6 +22,7 @@ from pipeline.syncs.whole_file import evidence_of
 from pipeline.uploads.cut import Position, blocks
 from pipeline.uploads.records import read_records
 from pipeline.uploads.rows import validate_rows
+from pipeline.uploads.watched import Watched, all_of
 from schemas.jobs import SyncRange
 from schemas.states import SyncState
 
@@ -71,16 +72,19 @@ def _split(  # noqa: PLR0913, PLR0917 - what is read, and where it goes
     blank_count = 0
     warnings: Counter[str] = Counter()
     evidence: Counter[str] = Counter()
+    watched: list[Watched] = []
     start = Position(edges.start_byte, edges.first_line)
     for block in blocks(_bytes_of(source, edges, services), layout.header.delimiter, _BLOCK_BYTES, start):
         records = read_records(block, layout.header, behind=layout.behind)
         blank_count += records.blank_count
         warnings.update(records.warnings)
+        watched.append(records.watched)
         evidence.update(evidence_of(block.data, records.frame, layout.header))
-        pieces.add(validate_rows(records.frame, layout.numbers))
+        action, left = layout.action, layout.header.reading.left
+        pieces.add(validate_rows(records.frame, layout.numbers, action=action, left=left))
     with own_bucket():
         services.objects.upload_stream(services.work_bucket, object_key, pieces.content())
-    return pieces.stored(object_key, blank_count, dict(warnings), dict(evidence))
+    return pieces.stored(object_key, blank_count, warnings, watched=all_of(watched), evidence=evidence)
 
 
 def _bytes_of(source: PlainSource, edges: RangeEdges, services: SyncServices) -> Iterator[bytes]:

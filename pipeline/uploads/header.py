@@ -1,12 +1,15 @@
 """The header of an upload: which column is which, and how fields are separated."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from pipeline.errors import Invalid
-from pipeline.uploads.header_search import Found, find_header, folded
+from pipeline.uploads.column_names import Reading, columns_of
+from pipeline.uploads.header_search import Found, find_header
+from pipeline.uploads.meanings import plain_name
 from schemas.errors import ErrorCode
 from schemas.upload_rows import TEXT_COLUMNS
 
@@ -41,6 +44,7 @@ class Header:
     lines: int
     warnings: tuple[str, ...]
     from_rejects: bool
+    reading: Reading = field(default_factory=Reading)
     quoted_names: bool = False
     quoting: bool = True
 
@@ -48,10 +52,10 @@ class Header:
     def from_json(cls, value: Mapping[str, Any]) -> "Header":
         """The header that was stored as the JSON of `dataclasses.asdict`."""
         sequences = {name: tuple(value[name]) for name in ("names", "columns", "warnings")}
-        return cls(**{**value, **sequences})
+        return cls(**{**value, **sequences, "reading": Reading.from_json(value["reading"])})
 
 
-def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
+def read_header(start: bytes, own: Mapping[str, str] = {}, *, warehouse_names: Collection[str] = ()) -> Header:
     """Find the header in the first HEADER_BYTES of a file, and read it.
 
     It is the first of the first lines that has a SKU and a quantity, with any separator; `sep=;` says which one.
@@ -59,6 +63,7 @@ def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
     Args:
         start: the first bytes, in UTF-8.
         own: names of the account or the request, and the columns that they mean. They win over all other names.
+        warehouse_names: what the request's warehouse is called.
 
     Raises:
         Invalid: FILE_EMPTY; FILE_NOT_CSV, there is no text, no end of a line, too many columns, a separator that is not
@@ -68,7 +73,8 @@ def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
     first = _beginning(start, _marks(start))
     separator = _SEPARATOR_LINE.match(start, first)
     begin = _beginning(start, separator.end()) if separator else first
-    found = find_header(start, begin, separator[2].decode("latin-1") if separator else None, own)
+    said = separator[2].decode("latin-1") if separator else None
+    found = find_header(start, begin, said, partial(columns_of, own=own, warehouse_names=warehouse_names))
     names, columns = _without_empty_end(found)
     return Header(
         names=names,
@@ -78,6 +84,7 @@ def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
         lines=len(_LINE_END.findall(start, 0, found.next)),
         warnings=tuple(_warnings(start, begin, found)),
         from_rejects=found.meaning.from_rejects,
+        reading=found.meaning.reading,
         quoted_names=found.quoted,
     )
 
@@ -90,7 +97,7 @@ def behind_quantity(header: Header, own: Mapping[str, str]) -> int | None:
     number = header.columns.index("quantity") + 1
     if header.delimiter != "," or number == len(header.columns):
         return None
-    is_said = folded(header.names[number]) in {folded(name) for name in own}
+    is_said = plain_name(header.names[number]) in {plain_name(name) for name in own}
     return number if header.columns[number] in {None, *TEXT_COLUMNS} and not is_said else None
 
 

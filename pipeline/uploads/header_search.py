@@ -2,15 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from pipeline.errors import Invalid
 from pipeline.uploads.careful import CarefulRecord, Machine
-from pipeline.uploads.column_names import Meaning, columns_of
+from pipeline.uploads.column_names import Meaning
 from pipeline.uploads.encodings import probable_encoding
 from schemas.errors import ErrorCode
 from schemas.upload_rows import REQUIRED_COLUMNS
@@ -21,14 +20,9 @@ _MAX_HEADER_BYTES: Final = 64 << 10
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _IN_QUOTES: Final = re.compile(rb'(?<![^,;\t|\r\n])"[^"]*+(?:""[^"]*+)*+"')
 _REPLACED: Final = "\ufffd"
-_SIMILAR: Final = {
-    "sku": "sku, product_sku, item_sku, seller_sku, item, item_code, item_number, product_code, article, "
-    "article_number, part_number, artikel, artikelnummer, artikelnr, referencia, reference, codice, "
-    "codigo, varenummer, code",
-    "quantity": "quantity, qty, on_hand, stock, stock_on_hand, inventory, available, bestand, lagerbestand, menge, "
-    "anzahl, quantite, cantidad, quantita, quantidade, antal, aantal, amount, count, units",
-}
-"""What people call the columns that must be there; for suggestions only."""
+
+MeaningOf = Callable[[Sequence[str]], Meaning]
+"""What names mean, as `columns_of` says with the names of the request."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class _Try(NamedTuple):
     quoted: bool
 
 
-def find_header(start: bytes, begin: int, separator: str | None, own: Mapping[str, str]) -> Found:
+def find_header(start: bytes, begin: int, separator: str | None, meaning_of: MeaningOf) -> Found:
     """The first of the lines from `begin` on that names a SKU and a quantity.
 
     `separator` is what the file itself says; otherwise each is tried, the one that the line has most of first.
@@ -67,7 +61,6 @@ def find_header(start: bytes, begin: int, separator: str | None, own: Mapping[st
     if separator is not None and (len(separator) != 1 or separator not in _DELIMITERS):
         detail = f"the line sep={separator} names a separator that is not supported; use one of , ; | or a tab"
         raise Invalid(ErrorCode.FILE_NOT_CSV, detail)
-    own = {_clean(name): column for name, column in own.items()}
     misses: list[tuple[_Try, Invalid]] = []
     broken: list[Invalid] = []
     for position, line in _lines(start, begin):
@@ -78,28 +71,22 @@ def find_header(start: bytes, begin: int, separator: str | None, own: Mapping[st
                 broken.append(Invalid(ErrorCode.FILE_NOT_CSV, _broken(start, position, line)))
                 continue
             try:
-                meaning = columns_of([_clean(name) for name in tried.names], own)
+                meaning = meaning_of(tried.names)
             except Invalid as miss:
                 if miss.code is ErrorCode.HEADER_COLUMN_TWICE:
                     raise Invalid(miss.code, f"{_place(tried)}: {miss.detail}") from miss
-                _refuse_whole_line(tried, own)
+                _refuse_whole_line(tried, meaning_of)
                 misses.append((tried, miss))
                 continue
             return Found(tried.start, tried.next, line, delimiter, tried.names, tried.quoted, meaning)
-    raise _refusal(misses, broken, own)
+    raise _refusal(misses, broken, meaning_of)
 
 
-def folded(name: str) -> str:
-    """The letters and digits of a name, by which two of them are compared."""
-    return "".join(c for c in _clean(name).casefold() if c.isalnum())
-
-
-def _clean(name: str) -> str:
-    """A name without what cannot be seen, and without quotes that have a blank before them; in one Unicode form."""
-    name = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf").strip()
-    if len(name) > 1 and name[0] == name[-1] == '"':
-        name = name[1:-1].replace('""', '"').strip()
-    return name
+def _visible(name: str) -> str:
+    """A name as it stands in the file, without quotes around that have a blank or what cannot be seen before them."""
+    bare = "".join(c for c in name if unicodedata.category(c) != "Cf").strip()
+    quoted = len(bare) > 1 and bare[0] == bare[-1] == '"'
+    return bare[1:-1].replace('""', '"') if quoted else name
 
 
 def _lines(start: bytes, begin: int) -> Iterator[tuple[int, int]]:
@@ -141,7 +128,9 @@ def _tried(start: bytes, line: int, delimiter: str, record: CarefulRecord) -> _T
     raw = tuple(start[low + 1 : high] for low, high in pairwise(edges))
     quoted = [field.startswith(b'"') and not record.problem for field in raw]
     names = (field.decode("utf-8", "replace") for field in raw)
-    plain = tuple(name[1:-1].replace('""', '"') if inside else name for name, inside in zip(names, quoted, strict=True))
+    plain = tuple(
+        name[1:-1].replace('""', '"') if inside else _visible(name) for name, inside in zip(names, quoted, strict=True)
+    )
     return _Try(record.start, record.next, line, delimiter, plain, raw, any(quoted))
 
 
@@ -154,13 +143,13 @@ def _place(tried: _Try) -> str:
     return f"line {tried.line}, separated by {tried.delimiter!r}"
 
 
-def _refuse_whole_line(tried: _Try, own: Mapping[str, str]) -> None:
+def _refuse_whole_line(tried: _Try, meaning_of: MeaningOf) -> None:
     """Refuse a file whose header stands in quotes as a whole."""
     if len(tried.names) > 1 or not tried.quoted:
         return
     for delimiter in _DELIMITERS:
         try:
-            columns_of([_clean(name) for name in tried.names[0].split(delimiter)], own)
+            meaning_of(tried.names[0].split(delimiter))
         except Invalid:
             continue
         detail = (
@@ -171,32 +160,28 @@ def _refuse_whole_line(tried: _Try, own: Mapping[str, str]) -> None:
         raise Invalid(ErrorCode.FILE_NOT_CSV, detail)
 
 
-def _refusal(misses: Sequence[tuple[_Try, Invalid]], broken: Sequence[Invalid], own: Mapping[str, str]) -> Invalid:
+def _refusal(misses: Sequence[tuple[_Try, Invalid]], broken: Sequence[Invalid], meaning_of: MeaningOf) -> Invalid:
     """Why no line is the header: of the one that comes nearest to it, or of the first."""
     if not misses:
         return broken[0]
-    for _, miss in misses:
-        if miss.code is not ErrorCode.HEADER_COLUMN_MISSING:
-            return miss
-    missing = [_missing(tried, own) for tried, _ in misses]
+    missing = [_missing(tried, meaning_of) for tried, _ in misses]
     best = min(range(len(misses)), key=lambda n: len(missing[n]))
     tried, miss = misses[best]
     if any(_REPLACED in name for name in tried.names):
         return Invalid(ErrorCode.FILE_NOT_CSV, _undecodable(tried))
     if len(missing[best]) == len(REQUIRED_COLUMNS) and broken and best == 0:
         return broken[0]
-    return Invalid(miss.code, f"{_place(tried)}: {miss.detail}{_options(tried, missing[best])}")
+    return Invalid(miss.code, f"{_place(tried)}: {miss.detail}")
 
 
-def _missing(tried: _Try, own: Mapping[str, str]) -> list[str]:
+def _missing(tried: _Try, meaning_of: MeaningOf) -> list[str]:
     """The required columns that the line does not have."""
-    names = [_clean(name) for name in tried.names]
-    return [column for column in REQUIRED_COLUMNS if not _has(names, column, own)]
+    return [column for column in REQUIRED_COLUMNS if not _has(tried.names, column, meaning_of)]
 
 
-def _has(names: Sequence[str], column: str, own: Mapping[str, str]) -> bool:
+def _has(names: Sequence[str], column: str, meaning_of: MeaningOf) -> bool:
     try:
-        columns_of([*names, *(other for other in REQUIRED_COLUMNS if other != column)], own)
+        meaning_of([*names, *(other for other in REQUIRED_COLUMNS if other != column)])
     except Invalid as miss:
         return miss.code is not ErrorCode.HEADER_COLUMN_MISSING
     return True
@@ -219,15 +204,3 @@ def _undecodable(tried: _Try) -> str:
         f"in {encoding} the name is {raw.decode(encoding, 'replace')}. If that is right, submit it with "
         f"--encoding {encoding}; for files that are dropped into the bucket, set the account's upload_encoding"
     )
-
-
-def _options(tried: _Try, missing: Sequence[str]) -> str:
-    """The options to copy for names that are like those that are missing."""
-    options = []
-    for column in missing:
-        likely = {folded(name): name for name in _SIMILAR[column].split(", ")}
-        for name in tried.names:
-            shown = _clean(name)
-            if get_close_matches(folded(name), likely, n=1, cutoff=0.8) and "'" not in shown:
-                options.append(f"--column '{shown}={column}'")
-    return f"; perhaps {' '.join(options[:6])}" if options else ""

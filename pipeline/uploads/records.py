@@ -1,6 +1,6 @@
 """Reads a block of whole records as a frame of text columns; each record keeps its line, its place and its bytes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from pipeline.uploads.numbers import BEHIND
 from pipeline.uploads.parser import MAX_FIELD_BYTES
 from pipeline.uploads.slices import slices
 from pipeline.uploads.structure import Structure, structure_of
+from pipeline.uploads.watched import Watched, is_tracked, look
 from schemas.errors import ErrorCode
 from schemas.upload_rows import COLUMNS, OVERFLOW_COLUMN, PROBLEM_COLUMN, REQUIRED_COLUMNS
 
@@ -48,12 +49,14 @@ class Records:
     64 KB), `problem` (String, the code of what is wrong with the record itself, or null), all COLUMNS (String,
     stripped, absent ones empty) and `overflow` (String, the first field behind the header's last column that is not
     blank).
-    `blank_count`: records in which no field is filled in. `warnings`: how many rows each warning is about.
+    `blank_count`: records in which no field is filled in. `warnings`: how many rows each warning is about. `watched`:
+    what they have in columns that are not read and may say something.
     """
 
     frame: pl.DataFrame
     blank_count: int
     warnings: dict[str, int]
+    watched: Watched = field(default_factory=dict)
 
 
 def read_records(block: Block, header: Header, *, behind: int | None = None, all_careful: bool = False) -> Records:
@@ -62,14 +65,12 @@ def read_records(block: Block, header: Header, *, behind: int | None = None, all
     `behind`: which of the header's columns the frame has once more, as BEHIND. `all_careful`: by the machine alone,
     slowly, to compare with.
     """
-    more, columns_as_named = [], header.columns
+    more, needed = [], _needed(header)
     if behind is not None:
         name = header.columns[behind] or BEHIND
         header = replace(header, columns=(*header.columns[:behind], name, *header.columns[behind + 1 :]))
         more.append(pl.col(name).alias(BEHIND))
-    structure = structure_of(
-        block.data, header.delimiter, columns_as_named, quoting=header.quoting, all_careful=all_careful
-    )
+    structure = structure_of(block.data, header.delimiter, needed, quoting=header.quoting, all_careful=all_careful)
     fields = read_fields(structure, header, exactly=all_careful)
     codes = _codes(structure, header)
     codes[_repeats_header(fields, header)] = _CODES[ErrorCode.HEADER_REPEATED]
@@ -86,12 +87,22 @@ def read_records(block: Block, header: Header, *, behind: int | None = None, all
         *columns,
         *more,
     )
+    if header.reading.tracked is not None:
+        tracked = pl.lit(pl.Series(is_tracked(structure, header, header.reading.tracked), dtype=pl.Boolean))
+        frame = frame.with_columns(quantity=pl.when(tracked).then("quantity").otherwise(pl.lit("")))
     blank_count = int(filled.size - np.count_nonzero(filled))
     if blank_count:
         frame = frame.filter(pl.lit(pl.Series(filled)))
     frame.insert_column(2, _raw(structure, filled))
     literal = structure.literal_quotes()
-    return Records(frame, blank_count, {LITERAL_QUOTES: literal} if literal else {})
+    warnings = {LITERAL_QUOTES: literal} if literal else {}
+    return Records(frame, blank_count, warnings, look(structure, header))
+
+
+def _needed(header: Header) -> list[str | None]:
+    """For each column of the header a name if its fields matter, also those that are only looked at."""
+    looked_at = {*header.reading.watched, header.reading.tracked}
+    return [column or (BEHIND if place in looked_at else None) for place, column in enumerate(header.columns)]
 
 
 def _codes(structure: Structure, header: Header) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
