@@ -206,7 +206,15 @@ class ErrorCode(StrEnum):
     QUANTITY_NOT_AN_INTEGER = (
         "QUANTITY_NOT_AN_INTEGER",
         "The quantity is not a whole number.",
-        "Write digits 0-9 only, as 1234: no thousands separators, no decimals other than .0, no exponent.",
+        "Write digits 0-9 only, as 1234: no decimals other than .0, no exponent. Where marks stand between thousands, "
+        "or a comma before decimals, say so: --decimal , (1.250 is 1250, 5,0 is 5), or --decimal . (1,250 is 1250).",
+    )
+    QUANTITY_AMBIGUOUS = (
+        "QUANTITY_AMBIGUOUS",
+        "The number can be read in two ways, and no other number of its column shows which is meant.",
+        "Say which mark stands before decimals: --decimal . (1.000 is 1) or --decimal , (1.000 is 1000); an account "
+        "says it once, as its upload_decimal. Where a number was split at its comma, put quotes around it; where the "
+        "column behind it is one of its own, say so: --column 'note=note'.",
     )
     QUANTITY_NEGATIVE = (
         "QUANTITY_NEGATIVE",
@@ -254,13 +262,25 @@ class ErrorCode(StrEnum):
     ENCODING = (
         "ENCODING",
         "The field has bytes that are not UTF-8.",
-        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel.",
+        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel, "
+        "--encoding cp932 for one from Japan; an account says it once, as its upload_encoding.",
     )
     TOO_FEW_FIELDS = (
         "TOO_FEW_FIELDS",
         "The row ends before its last required field.",
         "Fill in all fields up to the last required one. If the rest stands in the next row, put quotes around "
         "the field with the line break.",
+    )
+    ROW_IN_QUOTES = (
+        "ROW_IN_QUOTES",
+        "The whole row stands in quotes, as one field.",
+        "Remove the quotes around the row, and write doubled quotes in it once; or export the file again. A "
+        "spreadsheet that expects another separator saves rows so.",
+    )
+    HEADER_REPEATED = (
+        "HEADER_REPEATED",
+        "The row has the names of the columns once more; perhaps several files were joined.",
+        "Remove the row. Check the one before it: it may have run together with a header, and the one behind it.",
     )
     TOO_MANY_FIELDS = (
         "TOO_MANY_FIELDS",
@@ -439,6 +459,7 @@ _ABOUT_NAMES: Final = {
     ErrorCode.HEADER_COLUMN_MISSING,
     ErrorCode.HEADER_COLUMN_TWICE,
     ErrorCode.COLUMN_NOT_IN_HEADER,
+    ErrorCode.FILE_NOT_CSV,
 }
 _SHOWN_OF_NAMES: Final = 6000
 """Characters of an error that lists the names of a header, and the options to choose from them."""

@@ -184,6 +184,11 @@ def set_layout(
     connection.execute(_SQL["set_layout"], parameters)
 
 
+def change_layout(connection: psycopg.Connection, key: SyncKey, layout: Mapping[str, Any]) -> None:
+    """Keep what all of the file says about a held job, in the place of what its beginning did."""
+    connection.execute(_SQL["change_layout"], key.parameters(layout=Jsonb(layout)))
+
+
 def set_range_count(connection: psycopg.Connection, job: Job, range_count: int) -> None:
     """Say that the whole file is cut."""
     parameters = job.key.parameters(range_count=range_count, planning=job.planning)

@@ -17,6 +17,7 @@ from pipeline.syncs.pieces import LEFT_AS_IT_IS
 from pipeline.syncs.services import SyncServices
 from pipeline.syncs.survey import objection
 from pipeline.syncs.unread import unread
+from pipeline.syncs.whole_file import read_otherwise
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
 
@@ -48,7 +49,10 @@ def begin_processing(key: SyncKey, services: SyncServices) -> None:
 
 
 def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
-    file = _file(job, sync_parts.ranges(connection, job.key))
+    ranges = sync_parts.ranges(connection, job.key)
+    if read_otherwise(connection, job, ranges):
+        return
+    file = _file(job, ranges)
     if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, file.content_hash)) is not None:
         store.end_as_duplicate(connection, job.key, earlier, file.content_hash)
         return
@@ -114,6 +118,8 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
         texts.append("the file has a header and no rows: nothing was changed")
     elif warnings[LEFT_AS_IT_IS] == total:
         texts.append("no row sets any stock: nothing is changed")
+    if not file.layout.header.quoting:
+        texts.append("no field of the file is in quotes: quotes were taken as text")
     limit = job.options.max_errors
     held = abort = None
     status = SyncState.PROCESSING if total else SyncState.SUCCESS

@@ -1,5 +1,6 @@
 """Finds the file of a sync and makes it plain: unpacked, in UTF-8, and in a store that gives any range of its bytes."""
 
+import codecs
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,8 @@ from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
 from pipeline.store.syncs import Job, PlainSource
 from pipeline.syncs.services import SyncServices
-from pipeline.uploads.charsets import is_doubtful, is_utf8, known_charset
-from pipeline.uploads.encodings import encoding_of, to_utf8
+from pipeline.uploads.charsets import is_doubtful, known_charset
+from pipeline.uploads.encodings import encoding_of, is_one_byte, is_utf8, to_utf8
 from pipeline.uploads.share_links import page_instead
 from pipeline.uploads.source import FetchedFile, fetch, locate
 from pipeline.uploads.unpack import Packing, gunzip, packing_of, unzip
@@ -57,7 +58,7 @@ def make_plain(job: Job, services: SyncServices) -> PlainFile:
     start = services.objects.read_range(bucket, key, 0, _SNIFFED, etag=found.etag, version_id=pin)
     if packing_of(start) is Packing.NONE and encoding_of(start, job.options.encoding) is None:
         source = PlainSource(found.bucket, found.key, found.etag, found.size, found.version_id)
-        return PlainFile(source, found.etag, is_copy=False)
+        return PlainFile(source, found.etag, is_copy=False, warnings=_of_mark(start, job.options.encoding))
     with tempfile.TemporaryFile(prefix="onhand-unpack-") as file:
         pieces = services.objects.stream(bucket, key, etag=found.etag, version_id=pin, chunk_size=_PIECE)
         file.writelines(pieces)
@@ -91,7 +92,8 @@ def _charset_of(fetched: FetchedFile, services: SyncServices) -> tuple[str | Non
 
 
 def _unpacked(file: IO[bytes], max_bytes: int) -> tuple[Packing, Iterator[bytes]]:
-    """How a file is packed, and its bytes without that."""
+    """How a file is packed, and its bytes without that, from the beginning."""
+    file.seek(0)
     packing = packing_of(_start_of(file))
     pieces: Iterator[bytes] = iter(lambda: file.read(_PIECE), b"")
     match packing:
@@ -116,14 +118,22 @@ def _cut_short(tail: bytes) -> str | None:
 def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared: str | None) -> PlainFile:
     """Unpack and transcode the file on its way into the work bucket. `declared`: the encoding it is said to have."""
     max_bytes = services.sources.web.max_bytes
-    warnings = []
+    warnings: list[str] = []
     packing, pieces = _unpacked(file, max_bytes)
     if packing is not Packing.NONE:
         warnings.append(f"the file was unpacked ({packing})")
     start, pieces = _peek(pieces)
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file")
-    if (encoding := encoding_of(start, declared)) is not None:
+    encoding = encoding_of(start, declared)
+    warnings += _of_mark(start, declared)
+    if encoding is not None and is_one_byte(encoding):
+        is_other = is_utf8(pieces, beyond_ascii=True)
+        _, pieces = _peek(_unpacked(file, max_bytes)[1])
+        if is_other:
+            warnings.append(f"all of the file is valid UTF-8, so it was read as that and not as {encoding}")
+            encoding = None
+    if encoding is not None:
         pieces = to_utf8(pieces, encoding)
         warnings.append(f"the file was read as {encoding}; byte offsets count its text in UTF-8")
     # A name of its own: another worker may be at the same job after a rebalance.
@@ -159,6 +169,13 @@ def _upload(services: SyncServices, key: str, pieces: Iterator[bytes]) -> PlainS
 def _tail_of(file: IO[bytes]) -> bytes:
     file.seek(max(file.seek(0, SEEK_END) - _TAIL, 0))
     return file.read()
+
+
+def _of_mark(start: bytes, declared: str | None) -> list[str]:
+    """A warning where a file is not in the encoding that was declared."""
+    if not start.startswith(codecs.BOM_UTF8) or encoding_of(start[len(codecs.BOM_UTF8) :], declared) is None:
+        return []
+    return [f"the file begins with the byte order mark of UTF-8, so it was read as that and not as {declared}"]
 
 
 def _start_of(file: IO[bytes]) -> bytes:

@@ -21,9 +21,10 @@ from pipeline.syncs.layout import Layout, by_location, chunks_for, range_bytes
 from pipeline.syncs.plain import make_plain
 from pipeline.syncs.revert import write_revert_file
 from pipeline.syncs.services import SyncServices
+from pipeline.syncs.whole_file import with_sample
 from pipeline.uploads.column_names import own_names, require_names
 from pipeline.uploads.cut import Position, cut_ranges
-from pipeline.uploads.header import read_header
+from pipeline.uploads.header import behind_quantity, read_header
 from pipeline.uploads.share_links import text_instead
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
@@ -146,7 +147,9 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         action=job.options.action or RowAction.REPLACE,
         max_zeroed_percent=services.limits.wipe_guard_percent if share is None else share,
         max_missing_percent=warehouse.max_missing_percent,
+        behind=None if job.status.reverts else behind_quantity(header, names),
     )
+    layout = with_sample(layout, sample, job.options.decimal)
     with services.database.transaction() as connection:
         store.set_layout(connection, job, layout.to_json(), header.warnings, header.reading.export)
         kept = store.require_job(connection, job.key).layout

@@ -1,7 +1,5 @@
 """Judges the character set that a web server names for a file: many servers name the same one for all they send."""
 
-import codecs
-from collections.abc import Iterable
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -27,17 +25,3 @@ def is_doubtful(charset: str) -> bool:
     if charset.startswith(_SEVEN_BITS):
         return False
     return _ASCII.decode(charset, errors="replace") == _ASCII.decode()
-
-
-def is_utf8(pieces: Iterable[bytes]) -> bool:
-    """Whether all of a text is valid UTF-8, without NUL. It is read until it is not."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for piece in pieces:
-            if b"\0" in piece:
-                return False
-            decoder.decode(piece)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True

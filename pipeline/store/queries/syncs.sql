@@ -58,6 +58,11 @@ SET layout = %(layout)s, recognised_as = %(recognised_as)s, warnings = warnings 
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND layout IS NULL AND status = 'planning'
     AND planning = %(planning)s
 
+-- name: change_layout
+-- All of the file was looked at, and shows something else than its beginning did.
+UPDATE sync_jobs SET layout = %(layout)s, updated_at = clock_timestamp()
+WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
+
 -- name: set_range_count
 -- The whole file is cut.
 UPDATE sync_jobs SET range_count = %(range_count)s, updated_at = clock_timestamp()

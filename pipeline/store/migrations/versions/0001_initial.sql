@@ -433,6 +433,7 @@ CREATE TABLE sync_ranges (
     invalid_count integer,
     blank_count   integer,
     warnings      jsonb,
+    evidence      jsonb,
     watched       jsonb, -- what its rows have in columns that are not read and may say what a row does
     first_row     integer,
     attempts      integer NOT NULL DEFAULT 0,
