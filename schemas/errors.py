@@ -371,6 +371,16 @@ class ErrorCode(StrEnum):
         "The compressed file cannot be unpacked.",
         "Compress one CSV file again with gzip or zip, without a password.",
     )
+    WORKBOOK_NOT_READABLE = (
+        "WORKBOOK_NOT_READABLE",
+        "The Excel workbook cannot be read.",
+        "Save it as Excel Workbook (.xlsx), without macros and without a password, or as CSV UTF-8, and upload it again.",
+    )
+    UNKNOWN_SHEET = (
+        "UNKNOWN_SHEET",
+        "The workbook has no sheet of this name.",
+        "Name one that it has (--sheet NAME), or leave the option out: then the first visible sheet is read.",
+    )
     INCOMPLETE_DOWNLOAD = (
         "INCOMPLETE_DOWNLOAD",
         "The file may have been cut off on its way: its server named no length, and its last row has no line end.",

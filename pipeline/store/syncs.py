@@ -47,6 +47,10 @@ def work_prefix(key: SyncKey) -> str:
     return f"{WORK_PREFIX}{key.account_id}/{key.sync_id}/"
 
 
+OF_WORKBOOK: Final = ".xlsx.csv"
+"""How the key of a plain copy ends that was made of a workbook."""
+
+
 @dataclass(frozen=True)
 class PlainSource:
     """Where the bytes of a sync's file are read: one version of an object with plain UTF-8 in it, `size` bytes."""
@@ -56,6 +60,11 @@ class PlainSource:
     etag: str
     size: int
     version_id: str | None = None
+
+    @property
+    def is_of_workbook(self) -> bool:
+        """Whether the upload was an Excel workbook, of which this is a copy."""
+        return self.key.endswith(OF_WORKBOOK)
 
 
 @dataclass(frozen=True)

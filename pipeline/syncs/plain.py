@@ -11,14 +11,16 @@ from uuid import uuid4
 
 from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
-from pipeline.store.syncs import Job, PlainSource
+from pipeline.store.syncs import OF_WORKBOOK, Job, PlainSource
 from pipeline.syncs.services import SyncServices
 from pipeline.uploads.charsets import is_doubtful, known_charset
 from pipeline.uploads.encodings import encoding_of, is_one_byte, is_utf8, to_utf8
 from pipeline.uploads.share_links import page_instead
 from pipeline.uploads.source import FetchedFile, fetch, locate
 from pipeline.uploads.unpack import Packing, gunzip, packing_of, unzip
+from pipeline.uploads.workbook import Workbook, is_workbook
 from schemas.errors import ErrorCode
+from schemas.uploads import DecimalMark
 
 _SNIFFED: Final = 1 << 16
 _PIECE: Final = 1 << 20
@@ -81,7 +83,7 @@ def _copy_fetched(job: Job, services: SyncServices, fetched: FetchedFile) -> Pla
 
 def _charset_of(fetched: FetchedFile, services: SyncServices) -> tuple[str | None, list[str]]:
     """The encoding that the server names, where the file can be in it, and what to say of that."""
-    if fetched.charset is None:
+    if fetched.charset is None or _is_workbook(fetched.file):
         return None, []
     charset = known_charset(fetched.charset)
     if charset is None:
@@ -117,6 +119,8 @@ def _cut_short(tail: bytes) -> str | None:
 
 def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared: str | None) -> PlainFile:
     """Unpack and transcode the file on its way into the work bucket. `declared`: the encoding it is said to have."""
+    if _is_workbook(file):
+        return _copy_sheet(job, services, file, etag)
     max_bytes = services.sources.web.max_bytes
     warnings: list[str] = []
     packing, pieces = _unpacked(file, max_bytes)
@@ -136,16 +140,24 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared
     if encoding is not None:
         pieces = to_utf8(pieces, encoding)
         warnings.append(f"the file was read as {encoding}; byte offsets count its text in UTF-8")
-    # A name of its own: another worker may be at the same job after a rebalance.
-    key = f"{job.work_prefix}{uuid4().hex}.csv"
-    source = _upload(services, key, pieces)
-    if not source.size:
-        raise Invalid(ErrorCode.FILE_EMPTY)
-    return PlainFile(source, etag, is_copy=True, warnings=warnings)
+    return PlainFile(_upload(job, services, pieces, ".csv"), etag, is_copy=True, warnings=warnings)
 
 
-def _upload(services: SyncServices, key: str, pieces: Iterator[bytes]) -> PlainSource:
+def _is_workbook(file: IO[bytes]) -> bool:
+    return packing_of(_start_of(file)) is Packing.ZIP and is_workbook(file)
+
+
+def _copy_sheet(job: Job, services: SyncServices, file: IO[bytes], etag: str) -> PlainFile:
+    """Write a sheet of a workbook as CSV into the work bucket. Workbooks say themselves how their text is encoded."""
+    workbook = Workbook(file, job.options.sheet, services.sources.web.max_bytes)
+    pieces = workbook.rows(comma_decimals=job.options.decimal is DecimalMark.COMMA)
+    return PlainFile(_upload(job, services, pieces, OF_WORKBOOK), etag, is_copy=True, warnings=workbook.warnings)
+
+
+def _upload(job: Job, services: SyncServices, pieces: Iterator[bytes], suffix: str) -> PlainSource:
     """Write the copy. What is wrong with the file is the file's fault, what is wrong with our bucket is not."""
+    # A name of its own: another worker may be at the same job after a rebalance.
+    key = f"{job.work_prefix}{uuid4().hex}{suffix}"
     faults: list[Invalid] = []
 
     def watched() -> Iterator[bytes]:
@@ -163,6 +175,8 @@ def _upload(services: SyncServices, key: str, pieces: Iterator[bytes]) -> PlainS
         if faults:
             raise faults[0] from None
         raise
+    if not size:
+        raise Invalid(ErrorCode.FILE_EMPTY)
     return PlainSource(services.work_bucket, key, info.etag, size)
 
 

@@ -24,8 +24,8 @@ ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _FREE: Final = 16 << 20
 _PIECE: Final = 1 << 20
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-_ENCRYPTED: Final = 1
-_DAMAGED: Final = (
+ENCRYPTED: Final = 1
+DAMAGED: Final = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -46,7 +46,7 @@ _READ_ME: Final = re.compile(
 )
 _LEFT_BEHIND: Final = {"thumbs.db", "desktop.ini"}
 _FOREIGN: Final = {
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel workbook (.xls)",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel workbook (.xls), or one with a password",
     b"%PDF": "a PDF document",
     b"PAR1": "a Parquet file",
     b"ORC": "an ORC file",
@@ -69,6 +69,8 @@ _FOREIGN: Final = {
     b"MZ\x90\x00": "a program",
     b"{\\rtf": "an RTF document",
 }
+_ENCRYPTED_PACKAGE: Final = "EncryptedPackage".encode("utf-16-le")
+"""The name of the stream that has a workbook with a password in it."""
 _TEXT_CONTROLS: Final = b"\t\n\r\f\x1a"
 _CONTROLS: Final = bytes(range(32)) + b"\x7f"
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,2000})", re.IGNORECASE)
@@ -104,8 +106,10 @@ def packing_of(start: bytes) -> Packing:
     kind = next((kind for magic, kind in _FOREIGN.items() if start.startswith(magic)), None)
     kind = kind or next((kind for beginning, kind in _PAGES.items() if text.startswith(beginning)), None)
     if kind or start[257:262] == b"ustar":
+        if _ENCRYPTED_PACKAGE in start:
+            raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, "it is encrypted with a password; save it without one")
         found = f"found {kind or 'a tar archive'}{_titled(start)}"
-        raise Invalid(ErrorCode.FILE_NOT_CSV, f"{found}; expected CSV, or CSV in gzip or zip")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"{found}; expected CSV, CSV in gzip or zip, or an Excel workbook (.xlsx)")
     return Packing.NONE
 
 
@@ -128,7 +132,7 @@ def gunzip(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
         Invalid: FILE_TOO_LARGE, more than `max_bytes` unpacked; FILE_NOT_UNPACKED, damaged, cut off, or packed more
             than MAX_RATIO times.
     """
-    limits = _Limits(max_bytes)
+    limits = Limits(max_bytes)
     member = zlib.decompressobj(_GZIP_WINDOW)
     for piece in pieces:
         limits.packed += len(piece)
@@ -160,24 +164,24 @@ def unzip(file: IO[bytes], max_bytes: int) -> Iterator[bytes]:
             packed more than MAX_RATIO times; FILE_TOO_LARGE, more than `max_bytes` unpacked.
     """
     try:
-        _check_directory(file)
+        check_directory(file)
         with zipfile.ZipFile(file) as archive:
             entry = _only_csv(archive)
             if entry.file_size > max_bytes:
                 raise Invalid(ErrorCode.FILE_TOO_LARGE, _too_large(max_bytes))
-            limits = _Limits(max_bytes)
+            limits = Limits(max_bytes)
             limits.packed = entry.compress_size
             with archive.open(entry) as member:
                 while data := member.read(_PIECE):
                     limits.add(len(data))
                     yield data
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"damaged or cut off zip: {error}") from error
     except NotImplementedError as error:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"zip of an unknown kind: {error}") from error
 
 
-def _check_directory(file: IO[bytes]) -> None:
+def check_directory(file: IO[bytes]) -> None:
     """Refuse a directory that is too large to be read: it is held in memory, whatever it says."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - _END_BYTES, 0))
@@ -191,8 +195,8 @@ def _check_directory(file: IO[bytes]) -> None:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, "found a zip of very many files; expected exactly one")
 
 
-class _Limits:
-    """How much was unpacked, and from how much."""
+class Limits:
+    """How much was unpacked, and from how much: at most `max_bytes`, and MAX_RATIO times as much."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -200,6 +204,7 @@ class _Limits:
         self.packed = 0
 
     def add(self, size: int) -> None:
+        """So many bytes more. Raises: Invalid, FILE_TOO_LARGE or FILE_NOT_UNPACKED."""
         self._unpacked += size
         if self._unpacked > self._max_bytes:
             raise Invalid(ErrorCode.FILE_TOO_LARGE, _too_large(self._max_bytes))
@@ -215,9 +220,9 @@ def _too_large(max_bytes: int) -> str:
 def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     entries = archive.infolist()
     if any(entry.filename == _WORKBOOK for entry in entries):
-        raise Invalid(ErrorCode.FILE_NOT_CSV, "found an Excel workbook or another Office document; expected CSV")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, "found a Word or another Office document; expected CSV or an Excel workbook (.xlsx)")
     if any(entry.filename == "mimetype" for entry in entries):
-        raise Invalid(ErrorCode.FILE_NOT_CSV, "found an OpenDocument file or an e-book; expected CSV")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, "found an OpenDocument file (.ods) or an e-book; expected CSV or an Excel workbook (.xlsx)")
     files = [entry for entry in entries if not entry.is_dir() and not _hidden(entry.filename)]
     if len(files) > 1:  # a read-me or a picture beside the one file of data is no second one
         files = _data_among(files) or files
@@ -226,7 +231,7 @@ def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         found = f"found {len(files)} files in the zip: {names}" if files else "found no file in the zip"
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"{found[:300]}; expected exactly one")
     [entry] = files
-    if entry.flag_bits & _ENCRYPTED:
+    if entry.flag_bits & ENCRYPTED:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"{entry.filename[:200]} is encrypted with a password")
     return entry
 
