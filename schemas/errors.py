@@ -51,8 +51,13 @@ class ErrorCode(StrEnum):
     # Catalogue and stock
     UNKNOWN_WAREHOUSE = (
         "UNKNOWN_WAREHOUSE",
-        "The account has no warehouse of this id.",
-        "Correct the id, or create the warehouse first: warehouse.upsert.",
+        "The account has no such warehouse.",
+        "Correct the id (in a file: the id or the exact name), or create the warehouse first: warehouse.upsert.",
+    )
+    WAREHOUSE_AMBIGUOUS = (
+        "WAREHOUSE_AMBIGUOUS",
+        "Several warehouses of the account have this name.",
+        "Write the warehouse's id; `onhand warehouses` lists them.",
     )
     UNKNOWN_SKU = (
         "UNKNOWN_SKU",
@@ -228,6 +233,16 @@ class ErrorCode(StrEnum):
         "What the row expects of the level, expected_quantity or expected_version, is not a whole number.",
         "Write digits 0-9 only, or leave the field empty to expect nothing.",
     )
+    WAREHOUSE_MISSING = (
+        "WAREHOUSE_MISSING",
+        "The row names no warehouse, and the request is for all of them.",
+        "Fill in the warehouse's id or name, or submit the file for the one warehouse that empty cells mean.",
+    )
+    WAREHOUSE_NOT_REQUESTED = (
+        "WAREHOUSE_NOT_REQUESTED",
+        "The row is about another warehouse than the request.",
+        "Submit with --warehouse '*' to apply each row to the warehouse that it names; or correct the cell.",
+    )
     TO_LOCATION_MISSING = (
         "TO_LOCATION_MISSING",
         "The row moves units and does not say where to.",
@@ -354,6 +369,11 @@ class ErrorCode(StrEnum):
         "The header lacks a required column.",
         "The first line must name at least sku and quantity. Where the file calls them otherwise, say so: "
         "--column 'Artikelnummer=sku'.",
+    )
+    WAREHOUSE_COLUMN_MISSING = (
+        "WAREHOUSE_COLUMN_MISSING",
+        "The request is for all warehouses, and the file has no column that names them.",
+        "Say which column does: --column 'Site=warehouse'. Or submit the file for one warehouse: --warehouse main.",
     )
     HEADER_COLUMN_TWICE = (
         "HEADER_COLUMN_TWICE",

@@ -18,6 +18,9 @@ MAX_LEVEL: Final = 10**15
 UNASSIGNED: Final = "unassigned"
 """The location that every warehouse has: where stock lies that no bin was named for."""
 
+ALL_WAREHOUSES: Final = "*"
+"""In the place of a warehouse: each row of the file names its own."""
+
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:=+@-]*$"
 PRINTABLE_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 NAME_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
@@ -47,6 +50,10 @@ AccountIdField = Annotated[
     AccountId, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN.replace(":", ""))
 ]
 WarehouseIdField = Annotated[WarehouseId, _Id]
+WarehouseOrAllField = Annotated[
+    WarehouseId, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=rf"^\*$|{ID_PATTERN}")
+]
+"""A warehouse, or ALL_WAREHOUSES."""
 LocationIdField = Annotated[LocationId, _Id]
 LotIdField = Annotated[LotId, _Id]
 DocumentId = Annotated[str, _Id]

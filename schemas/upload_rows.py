@@ -30,6 +30,8 @@ ALIASES: Final = {
     "lot_number": "lot",
     "comment": "note",
     "customer_account": "customer_account_id",
+    "warehouse_id": "warehouse",
+    "warehouse_name": "warehouse",
 }
 """Other names that people give the columns, after the header was normalised to lower case with underscores."""
 

@@ -32,6 +32,7 @@ class UploadColumn(StrEnum):
     EXPECTED_QUANTITY = "expected_quantity"
     EXPECTED_VERSION = "expected_version"
     CUSTOMER_ACCOUNT_ID = "customer_account_id"
+    WAREHOUSE = "warehouse"
 
 
 IGNORED: Final = "ignore"

@@ -25,6 +25,7 @@ from pipeline.uploads.cut import Position, cut_ranges
 from pipeline.uploads.header import read_header
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
+from schemas.identifiers import ALL_WAREHOUSES
 from schemas.states import FailurePolicy, SyncState
 
 _PIECE: Final = 4 << 20
@@ -78,7 +79,8 @@ def _refusal(connection: psycopg.Connection, job: Job) -> Invalid | None:
     link = LinkKey(job.owner, job.key.account_id)
     if job.owner != job.key.account_id and link_scopes(connection, [link]).get(link) is not Scope.WRITE:
         return Invalid(ErrorCode.FORBIDDEN_ACCOUNT, job.owner)
-    if not warehouses(connection, [(job.owner, job.status.warehouse_id)]):
+    warehouse_id = job.status.warehouse_id
+    if warehouse_id != ALL_WAREHOUSES and not warehouses(connection, [(job.owner, warehouse_id)]):
         return Invalid(ErrorCode.UNKNOWN_WAREHOUSE, job.status.warehouse_id)
     return None
 

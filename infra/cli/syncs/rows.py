@@ -21,7 +21,7 @@ from schemas.states import ItemStatus
 
 ITEM_COLUMNS: Final = (
     *("row", "sku", "quantity", "action", "reason", "location", "to_location", "lot", "note", "expected_quantity"),
-    *("expected_version", "customer_account_id", "status", "version", "to_version", "merged_into", "line"),
+    *("expected_version", "customer_account_id", "warehouse", "status", "version", "to_version", "merged_into", "line"),
     *("byte_offset", "errors", "created_at"),
 )
 DIFF_COLUMNS: Final = (
