@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -70,11 +71,15 @@ class ObjectStore:
         region: str,
         access_key_id: str | None,
         secret_access_key: str | None,
+        public_endpoint_url: str | None = None,
     ) -> None:
-        """No endpoint: AWS. No key: the usual AWS credential chain. Nothing connects before the first call."""
-        self._client: S3Client = boto3.client(
+        """No endpoint: AWS. No key: the usual AWS credential chain. Nothing connects before the first call.
+
+        `public_endpoint_url` is the store's address for people, where it differs: links are signed for that host.
+        """
+        client = partial(
+            boto3.client,
             "s3",
-            endpoint_url=endpoint_url,
             region_name=region,
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
@@ -89,6 +94,8 @@ class ObjectStore:
                 response_checksum_validation="when_required",
             ),
         )
+        self._client: S3Client = client(endpoint_url=endpoint_url)
+        self._signer: S3Client = client(endpoint_url=public_endpoint_url) if public_endpoint_url else self._client
 
     def head(self, bucket: str, key: str, etag: str | None = None, version_id: str | None = None) -> ObjectInfo:
         """What is there under the key, in the version asked for; FILE_CHANGED when that is not `etag`."""
@@ -169,7 +176,7 @@ class ObjectStore:
     def presigned_get(self, bucket: str, key: str, seconds: int) -> str:
         """A URL that anybody can fetch the object from for so long; S3 allows at most seven days."""
         with failures(bucket, key):
-            return self._client.generate_presigned_url(
+            return self._signer.generate_presigned_url(
                 "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
             )
 

@@ -4,6 +4,7 @@ A code never changes its meaning and is never reused. The hint tells a person wh
 """
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -320,6 +321,11 @@ class ErrorCode(StrEnum):
         "A later row of the file about the same SKU and location took the place of this one.",
         "Nothing has to be done, if the last row is the right one.",
     )
+    LEFT_AS_IT_IS = (
+        "LEFT_AS_IT_IS",
+        "The row leaves the stock as it is: in a file of this system, its quantity says so.",
+        "Nothing has to be done. To set the stock, fill in a number, 0 for none.",
+    )
     LEVEL_CHANGED_SINCE = (
         "LEVEL_CHANGED_SINCE",
         "The level has changed since the time that the file is of.",
@@ -378,7 +384,12 @@ class ErrorCode(StrEnum):
     HEADER_COLUMN_TWICE = (
         "HEADER_COLUMN_TWICE",
         "The header names a column twice.",
-        "Keep one of them, or rename the other.",
+        "Say which one to take with --column, or keep one of them.",
+    )
+    COLUMN_NOT_IN_HEADER = (
+        "COLUMN_NOT_IN_HEADER",
+        "The request names a column that the header lacks.",
+        "Correct the name after --column, or leave the option out.",
     )
 
     # Jobs
@@ -437,7 +448,18 @@ class RowError(BaseModel):
         return words + (f" Found: {self.found}." if self.found else "")
 
 
+_SHOWN_CHARACTERS: Final = 300
+_ABOUT_NAMES: Final = {
+    ErrorCode.HEADER_COLUMN_MISSING,
+    ErrorCode.HEADER_COLUMN_TWICE,
+    ErrorCode.COLUMN_NOT_IN_HEADER,
+}
+_SHOWN_OF_NAMES: Final = 6000
+"""Characters of an error that lists the names of a header, and the options to choose from them."""
+
+
 def describe(code: ErrorCode, detail: str = "") -> str:
-    """Sentences for a person: what happened, which value was found (at most 300 characters), what to do."""
-    what = f"{code.meaning.removesuffix('.')}: {detail[:300].removesuffix('.')}." if detail else code.meaning
+    """Sentences for a person: what happened, which value was found (cut where it is long), what to do."""
+    detail = detail[: _SHOWN_OF_NAMES if code in _ABOUT_NAMES else _SHOWN_CHARACTERS].removesuffix(".")
+    what = f"{code.meaning.removesuffix('.')}: {detail}." if detail else code.meaning
     return f"{what} {code.hint}"

@@ -203,6 +203,8 @@ class SyncStatus(Fact):
     error: str | None
     abort_reason: str | None
     held_reason: str | None
+    recognised_as: str | None
+    """The export of another system that the file was read as."""
     duplicate_of: UUID | None
     """The earlier sync of the same content: nothing was done."""
     confirms: UUID | None

@@ -18,23 +18,6 @@ from schemas.uploads import UploadColumn
 
 REQUIRED_COLUMNS: Final = ("sku", "quantity")
 COLUMNS: Final = tuple(column.value for column in UploadColumn)
-ALIASES: Final = {
-    "product_sku": "sku",
-    "qty": "quantity",
-    "on_hand": "quantity",
-    "location_name": "location",
-    "from_location": "location",
-    "bin": "location",
-    "to_bin": "to_location",
-    "lot_id": "lot",
-    "lot_number": "lot",
-    "comment": "note",
-    "customer_account": "customer_account_id",
-    "warehouse_id": "warehouse",
-    "warehouse_name": "warehouse",
-}
-"""Other names that people give the columns, after the header was normalised to lower case with underscores."""
-
 OVERFLOW_COLUMN: Final = "overflow"
 """What stands behind the last column of the header."""
 PROBLEM_COLUMN: Final = "problem"

@@ -174,10 +174,14 @@ def test_the_results_of_others_do_not_make_it_wait_longer() -> None:
         """A topic on which something always happens."""
 
         async def getmany(self, **_: int) -> dict[int, list[Any]]:
-            return {0: [record(b'{"account_id": "other", "command_id": "c-1", "status": "applied"}')]}
+            others = (("other", "shop"), ("acme", "till"))
+            texts = (
+                json.dumps({"account_id": a, "source": s, "command_id": "c-1", "status": "applied"}) for a, s in others
+            )
+            return {0: [record(text.encode()) for text in texts]}
 
     async def found() -> list[dict[str, Any]]:
-        return [result async for result in results_of(Busy(), [("acme", "c-1")], timeout=0.05)]
+        return [result async for result in results_of(Busy(), [("acme", "shop", "c-1")], timeout=0.05)]
 
     assert asyncio.run(found()) == []
 

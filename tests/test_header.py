@@ -140,7 +140,7 @@ def test_a_missing_column_is_named_together_with_what_was_found(start: bytes, mi
 
 @pytest.mark.parametrize(
     "line",
-    [b"sku,quantity,sku\n", b"sku,quantity,qty\n", b"#SKU,product_sku,quantity\n", b"sku,quantity,Colour,colour\n"],
+    [b"sku,quantity,sku\n", b"sku,quantity,qty\n", b"#SKU,product_sku,quantity\n", b"sku,quantity,Bin,location\n"],
 )
 def test_a_column_named_twice_is_refused_also_under_another_name(line: bytes) -> None:
     error = refusal(line)

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import pytest
 
+from consumers.connections import object_store
+from consumers.settings import Settings
 from pipeline.errors import Invalid, TryLater
 from pipeline.objects import ObjectStore
 from schemas.errors import ErrorCode
@@ -228,6 +230,19 @@ def test_presigned_link_needs_no_credentials(objects: ObjectStore, key: str) -> 
 
     url = objects.presigned_get(BUCKET, key, 60)
 
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own store
+        assert answer.read() == b"for anybody"
+
+
+def test_a_link_is_signed_for_the_address_that_people_use(objects: ObjectStore, settings: Settings, key: str) -> None:
+    outer = str(settings.s3_endpoint_url).replace("127.0.0.1", "localhost")
+    objects.put_bytes(BUCKET, key, b"for anybody")
+
+    objects = object_store(settings.model_copy(update={"s3_public_endpoint_url": outer}))
+
+    url = objects.presigned_get(BUCKET, key, 60)
+
+    assert url.startswith(outer)
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own store
         assert answer.read() == b"for anybody"
 

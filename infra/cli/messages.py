@@ -17,7 +17,9 @@ from infra.cli.failures import Failure
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION
 from schemas.topics import Topic
 
-_SOURCE: Final = f"{SOURCE}/cli"
+CLI_SOURCE: Final = f"{SOURCE}/cli"
+"""The source of commands that a person gives. It is always the same, so that a repeat is known as one."""
+
 _IN_FLIGHT: Final = 5_000
 
 
@@ -29,7 +31,7 @@ class Message:
     id: str
     key: str
     data: bytes
-    source: str = _SOURCE
+    source: str = CLI_SOURCE
     time: datetime | None = None
 
     def headers(self) -> list[tuple[str, bytes]]:

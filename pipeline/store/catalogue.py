@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from pipeline.store.statements import statements
 from schemas.commands.catalogue import UpsertWarehouse
-from schemas.identifiers import UNASSIGNED
+from schemas.identifiers import ALL_WAREHOUSES, UNASSIGNED
 
 _SQL = statements("catalogue")
 
@@ -76,6 +76,26 @@ def warehouses(connection: psycopg.Connection, keys: Iterable[tuple[str, str]]) 
     with connection.cursor(row_factory=class_row(Warehouse)) as cursor:
         found = cursor.execute(_SQL["warehouses"], _columns(keys, "account_ids", "warehouse_ids")).fetchall()
     return {w.key: w for w in found}
+
+
+class GuardShares(NamedTuple):
+    """Shares for the wipe guard, in percent: None where there is none."""
+
+    zeroed: int | None
+    missing: int | None
+
+
+def guard_shares(connection: psycopg.Connection, key: WarehouseKey) -> GuardShares:
+    """The shares of a warehouse; of ALL_WAREHOUSES, which are judged one by one, the lowest share of missing SKUs."""
+    row = connection.execute(_SQL["guard_shares"], {**key._asdict(), "all": ALL_WAREHOUSES}).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate gives one row
+    return GuardShares._make(row)
+
+
+def warehouse_names(connection: psycopg.Connection, key: WarehouseKey) -> tuple[str, ...]:
+    """What a warehouse is called: its id and its name."""
+    row = connection.execute(_SQL["warehouse_name"], key._asdict()).fetchone()
+    return (key.warehouse_id, row[0]) if row else ()
 
 
 def create_warehouses(connection: psycopg.Connection, commands: Mapping[WarehouseKey, UpsertWarehouse]) -> None:

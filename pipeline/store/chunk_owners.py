@@ -68,7 +68,8 @@ def find_owners(connection: psycopg.Connection, work: ChunkWork, named: Sequence
         for customer, text in named
     ]
     lock_warehouses(
-        connection, shared={(owner.account_id, owner.warehouse_id) for owner in owners if owner.warehouse_id is not None}
+        connection,
+        shared={(owner.account_id, owner.warehouse_id) for owner in owners if owner.warehouse_id is not None},
     )
     columns = {f"{name}": [owner[n] for owner in owners] for n, name in enumerate(_Owner._fields)}
     connection.execute(_SQL["insert_owners"], columns)
@@ -93,9 +94,7 @@ def _forbidden(named: Named, account: str) -> _Owner:
     return _Owner(*named, account, False, None, ErrorCode.FORBIDDEN_ACCOUNT, column, account)
 
 
-def _owner(
-    work: ChunkWork, named: Named, account: str, meant: Mapping[tuple[str, str], _Meant]
-) -> _Owner:
+def _owner(work: ChunkWork, named: Named, account: str, meant: Mapping[tuple[str, str], _Meant]) -> _Owner:
     """The warehouse that rows are about: the one that they name, else the request's."""
     text = named.warehouse
     if not text and work.warehouse_id != ALL_WAREHOUSES:

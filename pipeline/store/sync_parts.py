@@ -34,7 +34,10 @@ class RangeEdges:
 
 @dataclass(frozen=True)
 class RangeRead:
-    """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0."""
+    """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0.
+
+    `watched`: by the places of columns that are not read and may say what a row does, what rows have in them.
+    """
 
     object_key: str
     pieces: Sequence[int]
@@ -43,6 +46,7 @@ class RangeRead:
     invalid_count: int
     blank_count: int
     warnings: Mapping[str, int]
+    watched: Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def _stored(row: dict[str, Any]) -> StoredRange:
 def end_range(connection: psycopg.Connection, key: SyncKey, range_: int, read: RangeRead) -> bool:
     """Note what was found in a range; False where another worker has done so before. The caller holds the job."""
     row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "range": range_}
-    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows)}
+    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows), "watched": Jsonb(dict(read.watched))}
     if not connection.execute(_SQL["end_range"], key.parameters(**row)).rowcount:
         return False
     connection.execute(_SQL["count_range"], key.parameters())

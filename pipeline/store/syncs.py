@@ -160,9 +160,17 @@ def set_source(
     return connection.execute(_SQL["set_source"], parameters).rowcount == 1
 
 
-def set_layout(connection: psycopg.Connection, job: Job, layout: Mapping[str, Any], warnings: Sequence[str]) -> None:
-    """Keep what the header says; the first one to say so is right."""
-    parameters = job.key.parameters(layout=Jsonb(layout), warnings=Jsonb(list(warnings)), planning=job.planning)
+def set_layout(
+    connection: psycopg.Connection,
+    job: Job,
+    layout: Mapping[str, Any],
+    warnings: Sequence[str],
+    recognised_as: str | None,
+) -> None:
+    """Keep what the header says; the first one to say so is right. `recognised_as`: the known export that it is."""
+    parameters = job.key.parameters(
+        layout=Jsonb(layout), warnings=Jsonb(list(warnings)), recognised_as=recognised_as, planning=job.planning
+    )
     connection.execute(_SQL["set_layout"], parameters)
 
 

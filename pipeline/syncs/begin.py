@@ -13,8 +13,10 @@ from pipeline.store import syncs as store
 from pipeline.store.sync_parts import StoredRange
 from pipeline.store.syncs import Job, Planned, SyncKey, work_prefix
 from pipeline.syncs.layout import Layout
+from pipeline.syncs.pieces import LEFT_AS_IT_IS
 from pipeline.syncs.services import SyncServices
 from pipeline.syncs.survey import objection
+from pipeline.syncs.unread import unread
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
 
@@ -74,9 +76,9 @@ def _is_compared(job: Job) -> bool:
 
 
 def _content_hash(layout: Layout, found: Sequence[StoredRange]) -> bytes:
-    """A digest of all of the file, and of how its header is understood: the ranges of a content are always the same."""
+    """A digest of all of the file, and of how it is read: the ranges of a content are always the same."""
     header = layout.header
-    digest = sha256(repr((header.names, header.columns, header.delimiter)).encode())
+    digest = sha256(repr((header.names, header.columns, header.delimiter, layout.action)).encode())
     for each in found:
         digest.update(each.edges.content_hash)
     return digest.digest()
@@ -100,16 +102,23 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
     texts = [f"{count:,} {text}" for text, count in warnings.items()]
     if not total:
         texts.append("the file has a header and no rows: nothing was changed")
+    elif warnings[LEFT_AS_IT_IS] == total:
+        texts.append("no row sets any stock: nothing is changed")
     limit = job.options.max_errors
     held = abort = None
     status = SyncState.PROCESSING if total else SyncState.SUCCESS
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
-    elif (why := objection(connection, job, file.layout, file.ranges, services)) is not None:
-        if job.status.dry_run:
-            texts.append(f"the wipe guard would hold it: {why}")
-        else:
-            status, held = SyncState.HELD, why
+    else:
+        passed, unread_reason = unread(job, file.layout, file.ranges)
+        texts += passed
+        wiped = objection(connection, job, file.layout, file.ranges, services)
+        held = "; ".join(filter(None, (unread_reason, wiped))) or None
+        if held and job.status.dry_run:
+            texts.insert(0, f"without --dry-run this sync would be held: {held}")
+            held = None
+        elif held:
+            status = SyncState.HELD
     return Planned(
         status=status,
         content_hash=file.content_hash,

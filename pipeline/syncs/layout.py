@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pipeline.uploads.header import Header
+from schemas.upload_rows import REPLACE
 from schemas.uploads import UploadColumn
 
 MIN_RANGE_BYTES: Final = 16 << 20
@@ -18,7 +19,7 @@ _MAX_CHUNKS: Final = 20_000
 @dataclass(frozen=True)
 class Layout:
     """`owner`: whose stock it is where a row does not say so. `chunk_count`: into how many chunks rows are split;
-    `by_location`: by SKU and location rather than by SKU alone.
+    `by_location`: by SKU and location rather than by SKU alone. `action`: what rows do that do not say so.
 
     `max_zeroed_percent` and `max_missing_percent` are the shares of the wipe guard, None where it does not look.
     """
@@ -29,6 +30,7 @@ class Layout:
     by_location: bool
     max_zeroed_percent: int | None = None
     max_missing_percent: int | None = None
+    action: str = REPLACE
 
     def to_json(self) -> dict[str, Any]:
         """The form in which the job keeps it."""

@@ -13,7 +13,7 @@ from pipeline.object_failures import own_bucket
 from pipeline.store import accounts, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.accounts import LinkKey, link_scopes
-from pipeline.store.catalogue import warehouses
+from pipeline.store.catalogue import WarehouseKey, guard_shares, warehouse_names, warehouses
 from pipeline.store.sync_parts import RangeEdges
 from pipeline.store.syncs import Job, PlainSource, SyncKey
 from pipeline.syncs.begin import begin_processing
@@ -21,12 +21,14 @@ from pipeline.syncs.layout import Layout, by_location, chunks_for, range_bytes
 from pipeline.syncs.plain import make_plain
 from pipeline.syncs.revert import write_revert_file
 from pipeline.syncs.services import SyncServices
+from pipeline.uploads.column_names import own_names, require_names, require_warehouses
 from pipeline.uploads.cut import Position, cut_ranges
 from pipeline.uploads.header import read_header
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
 from schemas.identifiers import ALL_WAREHOUSES
 from schemas.states import FailurePolicy, SyncState
+from schemas.uploads import RowAction
 
 _PIECE: Final = 4 << 20
 _SAMPLE: Final = 1 << 20
@@ -122,21 +124,27 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
     )
     with services.database.transaction() as connection:
         own = accounts.upload_settings(connection, job.key.account_id).columns
-        warehouse = warehouses(connection, [(job.owner, job.status.warehouse_id)])[job.owner, job.status.warehouse_id]
-    header = read_header(start, {} if job.status.reverts else own | job.options.columns)
+        shares = guard_shares(connection, WarehouseKey(job.owner, job.status.warehouse_id))
+        called = warehouse_names(connection, WarehouseKey(job.owner, job.status.warehouse_id))
+    asked = {} if job.status.reverts else job.options.columns
+    names = {} if job.status.reverts else own_names(own, asked)
+    header = read_header(start, names, warehouse_names=called)
+    require_names(header.names, asked)
+    if job.status.warehouse_id == ALL_WAREHOUSES:
+        require_warehouses(header.names, header.columns)
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
-    share = warehouse.max_zeroed_percent
     layout = Layout(
         header,
         job.owner,
         chunk_count=1 if at_once else chunks_for(size, sample, services.limits.chunk_rows),
         by_location=by_location(header),
-        max_zeroed_percent=services.limits.wipe_guard_percent if share is None else share,
-        max_missing_percent=warehouse.max_missing_percent,
+        action=job.options.action or RowAction.REPLACE,
+        max_zeroed_percent=services.limits.wipe_guard_percent if shares.zeroed is None else shares.zeroed,
+        max_missing_percent=shares.missing,
     )
     with services.database.transaction() as connection:
-        store.set_layout(connection, job, layout.to_json(), header.warnings)
+        store.set_layout(connection, job, layout.to_json(), header.warnings, header.reading.export)
         kept = store.require_job(connection, job.key).layout
     return Layout.from_json(kept) if kept else layout
 

@@ -71,7 +71,7 @@ def abort_sync(request: AbortSync, database: Database) -> None:
 
 
 def approve_sync(request: ApproveSync, database: Database) -> None:
-    """Let a sync go on that the wipe guard holds. One that was approved before stays as it is.
+    """Let a sync go on that is held. One that was approved before stays as it is.
 
     Raises:
         Invalid: UNKNOWN_SYNC; SYNC_NOT_READY, it was never held.

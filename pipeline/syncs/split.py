@@ -21,6 +21,7 @@ from pipeline.syncs.services import SyncServices
 from pipeline.uploads.cut import Position, blocks
 from pipeline.uploads.records import read_records
 from pipeline.uploads.rows import validate_rows
+from pipeline.uploads.watched import Watched, all_of
 from schemas.jobs import SyncRange
 from schemas.states import SyncState
 
@@ -68,15 +69,17 @@ def _split(  # noqa: PLR0913, PLR0917 - what is read, and where it goes
     pieces = Pieces(folder, layout)
     blank_count = 0
     warnings: Counter[str] = Counter()
+    watched: list[Watched] = []
     start = Position(edges.start_byte, edges.first_line)
     for block in blocks(_bytes_of(source, edges, services), layout.header.delimiter, _BLOCK_BYTES, start):
         records = read_records(block, layout.header)
         blank_count += records.blank_count
         warnings.update(records.warnings)
-        pieces.add(validate_rows(records.frame))
+        watched.append(records.watched)
+        pieces.add(validate_rows(records.frame, action=layout.action, left=layout.header.reading.left))
     with own_bucket():
         services.objects.upload_stream(services.work_bucket, object_key, pieces.content())
-    return pieces.stored(object_key, blank_count, dict(warnings))
+    return pieces.stored(object_key, blank_count, warnings, all_of(watched))
 
 
 def _bytes_of(source: PlainSource, edges: RangeEdges, services: SyncServices) -> Iterator[bytes]:

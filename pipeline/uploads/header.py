@@ -1,14 +1,14 @@
 """The header of an upload: which column is which, and how fields are separated."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 from pipeline.errors import Invalid
 from pipeline.uploads.careful import CarefulRecord, Machine
-from pipeline.uploads.column_names import columns_of
+from pipeline.uploads.column_names import Reading, columns_of
 from schemas.errors import ErrorCode
 
 HEADER_BYTES: Final = 1 << 20
@@ -42,20 +42,22 @@ class Header:
     lines: int
     warnings: tuple[str, ...]
     from_rejects: bool
+    reading: Reading = field(default_factory=Reading)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Header":
         """The header that was stored as the JSON of `dataclasses.asdict`."""
         sequences = {name: tuple(value[name]) for name in ("names", "columns", "warnings")}
-        return cls(**{**value, **sequences})
+        return cls(**{**value, **sequences, "reading": Reading.from_json(value["reading"])})
 
 
-def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
+def read_header(start: bytes, own: Mapping[str, str] = {}, *, warehouse_names: Collection[str] = ()) -> Header:
     """Read the header from the first HEADER_BYTES of a file.
 
     Args:
         start: the first bytes, in UTF-8.
         own: names of the account or the request, and the columns that they mean. They win over all other names.
+        warehouse_names: what the request's warehouse is called.
 
     Raises:
         Invalid: FILE_EMPTY; FILE_NOT_CSV, the header is not text, does not end, or has too many columns;
@@ -66,7 +68,7 @@ def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
     if (count := len(record.delimiters) + 1) > _MAX_COLUMNS:
         raise Invalid(ErrorCode.FILE_NOT_CSV, f"found {count} columns in the header; expected at most {_MAX_COLUMNS}")
     found = _fields(start[first : record.end], delimiter)
-    meaning = columns_of(found, own)
+    meaning = columns_of(found, own, warehouse_names=warehouse_names)
     warnings = list(meaning.warnings)
     if delimiter != ",":
         warnings.append(f"fields are separated by {delimiter!r}")
@@ -78,6 +80,7 @@ def read_header(start: bytes, own: Mapping[str, str] = {}) -> Header:
         lines=len(_LINE_END.findall(start, 0, record.next)),
         warnings=tuple(warnings),
         from_rejects=meaning.from_rejects,
+        reading=meaning.reading,
     )
 
 

@@ -1,6 +1,6 @@
 """Reads a block of whole records as a frame of text columns; each record keeps its line, its place and its bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from pipeline.uploads.lines import Flags
 from pipeline.uploads.parser import MAX_FIELD_BYTES
 from pipeline.uploads.slices import slices
 from pipeline.uploads.structure import Structure, structure_of
+from pipeline.uploads.watched import Watched, is_tracked, look
 from schemas.errors import ErrorCode
 from schemas.upload_rows import COLUMNS, OVERFLOW_COLUMN, PROBLEM_COLUMN, REQUIRED_COLUMNS
 
@@ -44,12 +45,14 @@ class Records:
     64 KB), `problem` (String, the code of what is wrong with the record itself, or null), all COLUMNS (String,
     stripped, absent ones empty) and `overflow` (String, the first field behind the header's last column that is not
     blank).
-    `blank_count`: records in which no field is filled in. `warnings`: how many rows each warning is about.
+    `blank_count`: records in which no field is filled in. `warnings`: how many rows each warning is about. `watched`:
+    what they have in columns that are not read and may say something.
     """
 
     frame: pl.DataFrame
     blank_count: int
     warnings: dict[str, int]
+    watched: Watched = field(default_factory=dict)
 
 
 def read_records(block: Block, header: Header, *, all_careful: bool = False) -> Records:
@@ -69,12 +72,16 @@ def read_records(block: Block, header: Header, *, all_careful: bool = False) -> 
         pl.lit(pl.Series(codes)).replace_strict(named, default=None, return_dtype=pl.String).alias(PROBLEM_COLUMN),
         *columns,
     )
+    if header.reading.tracked is not None:
+        tracked = pl.lit(pl.Series(is_tracked(structure, header, header.reading.tracked), dtype=pl.Boolean))
+        frame = frame.with_columns(quantity=pl.when(tracked).then("quantity").otherwise(pl.lit("")))
     blank_count = int(filled.size - np.count_nonzero(filled))
     if blank_count:
         frame = frame.filter(pl.lit(pl.Series(filled)))
     frame.insert_column(2, _raw(structure, filled))
     literal = structure.literal_quotes()
-    return Records(frame, blank_count, {LITERAL_QUOTES: literal} if literal else {})
+    warnings = {LITERAL_QUOTES: literal} if literal else {}
+    return Records(frame, blank_count, warnings, look(structure, header))
 
 
 def _codes(structure: Structure, header: Header) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":

@@ -1,6 +1,6 @@
 """Validates the rows of an upload: every error of every row at once, as columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -40,8 +40,13 @@ _FAILURES: Final = {"index": pl.UInt32, "code": pl.String, "field": pl.String, "
 _ERRORS: Final = {"index": pl.UInt32, "errors": pl.String}
 
 
-def validate_rows(rows: pl.DataFrame) -> pl.DataFrame:
+def validate_rows(rows: pl.DataFrame, *, action: str = REPLACE, left: Sequence[str] = ()) -> pl.DataFrame:
     """Check rows as `read_records` gives them, each for itself: copies of a row may be elsewhere in the file.
+
+    Args:
+        rows: as they stand in the file.
+        action: what rows do that do not say so.
+        left: quantities, in lower case, by which a row leaves the stock as it is. Its one error is LEFT_AS_IT_IS.
 
     Returns:
         The rows without `overflow` and `problem`: names in NFC, control characters replaced, `action` in lower case
@@ -50,16 +55,18 @@ def validate_rows(rows: pl.DataFrame) -> pl.DataFrame:
         of RowError; null where there is none).
     """
     plain = {column for column in (*COLUMNS, OVERFLOW_COLUMN) if _is_printable_ascii(rows.get_column(column))}
-    rows = rows.with_columns(_normalised(rows, plain)).with_row_index("index")
+    rows = rows.with_columns(_normalised(rows, plain, action)).with_row_index("index")
     # The model tells which rules a row breaks, at many times the cost of seeing that it breaks none.
     suspects = rows.filter(pl.col(PROBLEM_COLUMN).is_not_null() | ~pl.all_horizontal(_signs_of_a_good_row(rows, plain)))
-    errors = pl.concat(
-        [
-            _errors_by_row(pl.concat([_problems(some), *_broken_rules(some)]))
-            for some in suspects.iter_slices(_CHECKED_AT_ONCE)
-        ]
-        or [pl.DataFrame(schema=_ERRORS)]
-    )
+    errors = []
+    if left:
+        leaves = _leaves(left)
+        errors.append(_errors_by_row(_failed(rows.filter(leaves), ErrorCode.LEFT_AS_IT_IS, pl.col("quantity"))))
+        suspects = suspects.filter(~leaves)
+    errors += [
+        _errors_by_row(pl.concat([_problems(some), *_broken_rules(some)]))
+        for some in suspects.iter_slices(_CHECKED_AT_ONCE)
+    ]
     return (
         rows.drop(OVERFLOW_COLUMN, PROBLEM_COLUMN)
         .with_columns(
@@ -68,7 +75,7 @@ def validate_rows(rows: pl.DataFrame) -> pl.DataFrame:
             _number(rows.get_column("expected_version"), QUANTITY_PATTERN, _LARGEST).alias("wants_version"),
             *(_cleaned(column) for column in COLUMNS if column not in plain),
         )
-        .join(errors, on="index", how="left", maintain_order="left")
+        .join(pl.concat(errors or [pl.DataFrame(schema=_ERRORS)]), on="index", how="left", maintain_order="left")
         .drop("index")
     )
 
@@ -80,12 +87,12 @@ def _is_printable_ascii(column: pl.Series) -> bool:
     return data.size == 0 or bool(data.min() >= 0x20 and data.max() < 0x7F)
 
 
-def _normalised(rows: pl.DataFrame, plain: set[str]) -> list[pl.Expr]:
+def _normalised(rows: pl.DataFrame, plain: set[str], default: str) -> list[pl.Expr]:
     names = [pl.col(name).str.normalize("NFC") for name in _NAMES if name not in plain]
     if rows.get_column("action").is_in(ACTIONS).all():
         return names
     action = pl.col("action").str.to_lowercase()
-    return [*names, pl.when(action == "").then(pl.lit(REPLACE)).otherwise(action).alias("action")]
+    return [*names, pl.when(action == "").then(pl.lit(default)).otherwise(action).alias("action")]
 
 
 def _signs_of_a_good_row(rows: pl.DataFrame, plain: set[str]) -> Iterator[pl.Expr]:
@@ -102,12 +109,20 @@ def _signs_of_a_good_row(rows: pl.DataFrame, plain: set[str]) -> Iterator[pl.Exp
 
 def _problems(suspects: pl.DataFrame) -> pl.DataFrame:
     """What is wrong with records themselves; the value is how the record begins."""
-    return suspects.filter(pl.col(PROBLEM_COLUMN).is_not_null()).select(
-        "index",
-        pl.col(PROBLEM_COLUMN).alias("code"),
-        pl.lit(RECORD_FIELD).alias("field"),
-        pl.col("raw").map_elements(_beginning, pl.String).alias("value"),
-    )
+    wrong = suspects.filter(pl.col(PROBLEM_COLUMN).is_not_null())
+    return _failed(wrong, pl.col(PROBLEM_COLUMN), pl.col("raw").map_elements(_beginning, pl.String))
+
+
+def _leaves(left: Sequence[str]) -> pl.Expr:
+    """Whether a row leaves the stock as it is: nothing else in it matters then, as long as its fields are certain."""
+    is_certain = pl.col(PROBLEM_COLUMN).is_null() & (pl.col(OVERFLOW_COLUMN) == "")
+    return is_certain & pl.col("quantity").str.to_lowercase().is_in(list(left))
+
+
+def _failed(rows: pl.DataFrame, code: pl.Expr | str, value: pl.Expr) -> pl.DataFrame:
+    """Rows that fail as records, whatever their fields say."""
+    code = pl.lit(str(code)) if isinstance(code, str) else code
+    return rows.select("index", code.alias("code"), pl.lit(RECORD_FIELD).alias("field"), value.alias("value"))
 
 
 def _beginning(raw: bytes) -> str:

@@ -81,7 +81,8 @@ def submit(
     0: all rows were applied, or the good ones were (`onhand sync errors ID`).
     1: it ended in error, or was aborted.
     3: it is held, since it would empty much of the warehouse, or its file
-    lacks many SKUs. Nothing was applied. `onhand sync approve ID` lets it go on.
+    lacks many SKUs, or has columns with values that are not read and may mean
+    something. Nothing was applied. `onhand sync approve ID` lets it go on.
     """
     settings = load_settings()
     if (on_error is FailurePolicy.STOP_AFTER_ERRORS) != (max_errors is not None):

@@ -5,6 +5,16 @@ SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_la
 FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
 JOIN warehouses AS w USING (account_id, warehouse_id)
 
+-- name: warehouse_name
+-- What people call a warehouse.
+SELECT name FROM warehouses WHERE account_id = %(account_id)s AND warehouse_id = %(warehouse_id)s
+
+-- name: guard_shares
+-- The shares for the wipe guard of a warehouse, or of all of an account's.
+SELECT CASE WHEN %(warehouse_id)s <> %(all)s THEN min(max_zeroed_percent) END, min(max_missing_percent)
+FROM warehouses
+WHERE account_id = %(account_id)s AND %(warehouse_id)s IN (warehouse_id, %(all)s)
+
 -- name: create_warehouses
 -- Creates the missing ones of some warehouses, in key order so that two transactions cannot wait for each other.
 INSERT INTO warehouses (account_id, warehouse_id, name, slotting)

@@ -38,7 +38,8 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 UPDATE sync_jobs
 SET items_month = date_trunc('month', now() AT TIME ZONE 'UTC')::date, object_etag = requested_etag, object_version = requested_version,
     source_bucket = NULL, source_key = NULL, source_etag = NULL, source_size = NULL, content_hash = NULL, layout = NULL,
-    range_count = NULL, ranges_done = 0, chunk_count = 0, invalid_count = 0, blank_count = 0, warnings = '[]'
+    range_count = NULL, ranges_done = 0, chunk_count = 0, invalid_count = 0, blank_count = 0, warnings = '[]',
+    recognised_as = NULL
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: set_source
@@ -53,7 +54,7 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND source_key IS NU
 -- name: set_layout
 -- Keeps what the header says.
 UPDATE sync_jobs
-SET layout = %(layout)s, warnings = warnings || %(warnings)s::jsonb, updated_at = clock_timestamp()
+SET layout = %(layout)s, recognised_as = %(recognised_as)s, warnings = warnings || %(warnings)s::jsonb, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND layout IS NULL AND status = 'planning'
     AND planning = %(planning)s
 

@@ -287,6 +287,7 @@ CREATE TABLE change_log (
     provider_account_id text COLLATE "C",
     origin              text,
     command_id          text COLLATE "C",
+    command_source      text COLLATE "C",
     sync_id             uuid,
     sync_row            integer,
     CHECK (delta <> 0)
@@ -362,11 +363,14 @@ CREATE INDEX outbox_order ON outbox (batch_id);
 
 -- Commands ------------------------------------------------------------------------------------------------------------
 
--- The dedupe record and the result in one row: an id that is here has had its effect. account_id is the sender; where
--- it acted for a customer, the effect is in the customer's account.
+-- The dedupe record and the result in one row: a command that is here has had its effect. account_id is the sender; where
+-- it acted for a customer, the effect is in the customer's account. Two systems of an account may use the same ids: source
+-- says which of them it was. It stands here and in change_log as text: a table of sources would only grow, because their
+-- senders choose them, and each batch would have to ask it.
 CREATE TABLE commands (
     account_id          text COLLATE "C" NOT NULL,
     command_id          text COLLATE "C" NOT NULL,
+    source              text COLLATE "C" NOT NULL,
     customer_account_id text COLLATE "C",
     type                text NOT NULL,
     body_hash           bytea NOT NULL,
@@ -377,7 +381,7 @@ CREATE TABLE commands (
     levels              json NOT NULL DEFAULT '[]',
     batch_id            bigint NOT NULL,
     recorded_at         timestamptz NOT NULL, -- the batch's, as in change_log
-    PRIMARY KEY (account_id, command_id)
+    PRIMARY KEY (account_id, command_id, source)
 );
 CREATE INDEX commands_batch ON commands (batch_id);
 CREATE INDEX commands_customer ON commands (customer_account_id, command_id) WHERE customer_account_id IS NOT NULL;
@@ -478,6 +482,7 @@ CREATE TABLE sync_jobs (
     error               text,
     abort_reason        text,
     held_reason         text,
+    recognised_as       text, -- the known export that the file is
     rejects_key         text,
     planning            integer NOT NULL DEFAULT 0, -- how often its planning was begun: nobody writes into a later one
     resumed_at          timestamptz,
@@ -530,6 +535,7 @@ CREATE TABLE sync_ranges (
     invalid_count integer,
     blank_count   integer,
     warnings      jsonb,
+    watched       jsonb, -- what its rows have in columns that are not read and may say what a row does
     first_row     integer,
     attempts      integer NOT NULL DEFAULT 0,
     under_way     integer NOT NULL DEFAULT 0,
