@@ -453,6 +453,7 @@ _ABOUT_NAMES: Final = {
     ErrorCode.HEADER_COLUMN_MISSING,
     ErrorCode.HEADER_COLUMN_TWICE,
     ErrorCode.COLUMN_NOT_IN_HEADER,
+    ErrorCode.WAREHOUSE_COLUMN_MISSING,
 }
 _SHOWN_OF_NAMES: Final = 6000
 """Characters of an error that lists the names of a header, and the options to choose from them."""

@@ -30,6 +30,7 @@ from schemas.identifiers import (
     Text,
     WarehouseId,
     WarehouseIdField,
+    WarehouseOrAllField,
 )
 from schemas.topics import Topic
 
@@ -91,10 +92,23 @@ Warehouse = Annotated[
         "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Only of this warehouse."
     ),
 ]
-RequiredWarehouse = Annotated[
+_WAREHOUSE_OR_ALL = _parser(WarehouseOrAllField, "a warehouse id, or *")
+RequestedWarehouse = Annotated[
     WarehouseId,
     typer.Option(
-        "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Whose stock it is."
+        "--warehouse",
+        parser=_WAREHOUSE_OR_ALL,
+        metavar="ID",
+        help="Whose stock it is; '*', in quotes: that of the warehouse that each row names in the column `warehouse`.",
+    ),
+]
+WarehouseOfSync = Annotated[
+    WarehouseId | None,
+    typer.Option(
+        "--warehouse",
+        parser=_WAREHOUSE_OR_ALL,
+        metavar="ID",
+        help="Only of this warehouse; '*' for those whose rows name their warehouses.",
     ),
 ]
 Sku = Annotated[
