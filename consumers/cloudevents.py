@@ -12,6 +12,7 @@ from pipeline.errors import Invalid
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION, Attributes, StructuredEvent
 from schemas.commands import read_json, read_value
 from schemas.errors import ErrorCode
+from schemas.jobs import shown_url
 from schemas.whole_numbers import has_fractions, load_json, quoted_integer
 
 M = TypeVar("M", bound=BaseModel)
@@ -22,6 +23,7 @@ Headers: TypeAlias = list[tuple[str, bytes]]
 _PREFIX = "ce_"
 _PREFIX_LENGTH = len(_PREFIX)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_USUAL_CONTENT_TYPE: Final = JSON_CONTENT_TYPE.encode()
 _MOST_FAULTS = 5_000
 _FAULTS_OF_THE_WHOLE = ("missing", "value_error")
 
@@ -83,7 +85,7 @@ def _attributes(record: Record) -> dict[str, str] | None:
                 found[name] = value.decode() if value else ""
             except UnicodeDecodeError as error:
                 raise Invalid(ErrorCode.INVALID_MESSAGE, f"{name[:80]}: not UTF-8, found {value!r:.80}") from error
-        elif is_structured(key, value):
+        elif value != _USUAL_CONTENT_TYPE and is_structured(key, value):
             return None
     return found
 
@@ -94,9 +96,9 @@ def _body(record: Record) -> bytes:
 
 
 def _data_of(event: StructuredEvent, model: type[M]) -> Any:
-    if event.data_base64 is None:
+    if event.data is not None and event.data_base64 is None:
         return read_value(model, event.data)
-    return read_json(model, event.data_base64.removeprefix(_BYTE_ORDER_MARK))
+    return read_json(model, event.packed().removeprefix(_BYTE_ORDER_MARK))
 
 
 def _model(event_type: str, models: Mapping[str, type[M]]) -> type[M]:
@@ -118,10 +120,13 @@ def _fault(fault: Any) -> str:
     name, found = field.removeprefix(".") or "body", fault["input"]
     if fault["type"] == "int_type" and isinstance(found, str) and (number := quoted_integer(found)):
         return f"{name}: a number in quotes; send {number}"
+    if fault["type"] == "dict_type" and isinstance(found, str):  # in structured mode, a text in `data` is just a text
+        return f"{name}: JSON in quotes; send the object itself"
     words = f"{name}: {fault['msg'].removeprefix('Value error, ')}"
     if fault["type"] in _FAULTS_OF_THE_WHOLE and isinstance(found, dict):
         return words  # what was found is all that stands around the field
-    return f"{words}, found {str(found)[:60]!r}"
+    shown = shown_url(str(found)) if fault["loc"][-1:] == ("url",) else str(found)
+    return f"{words}, found {shown[:60]!r}"
 
 
 def event_headers(event_type: str, event_id: str) -> Headers:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE: Final = "content-type"
 _STRUCTURED: Final = STRUCTURED_CONTENT_TYPE.encode()
-_USUAL: Final = JSON_CONTENT_TYPE.encode()
 
 _OTHER_PREFIXES: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
 """How attributes are called in other bindings (HTTP, AMQP), and with other capitals: ours begin with ce_."""
@@ -32,7 +31,7 @@ _PLAIN: Final = f"send the JSON itself as {JSON_CONTENT_TYPE} with ce_ headers, 
 
 def is_structured(header: str, value: bytes | None) -> bool:
     """Whether a header is the content type of the structured mode, in any case and with any parameters."""
-    if value is None or value == _USUAL or header.lower() != CONTENT_TYPE:
+    if value is None or header.lower() != CONTENT_TYPE:
         return False
     return value.partition(b";")[0].strip().lower() == _STRUCTURED
 

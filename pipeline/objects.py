@@ -1,7 +1,7 @@
 """Object storage: the few S3 operations that onhand needs, with failures in onhand's own two words."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
+_NO_VERSION: Final = "null"
+"""What stores call the version of an object that was written while the bucket kept no versions."""
 _PART_BYTES: Final = 8 * 2**20
 # At most ten parts wait in memory (a constant of s3transfer), two are on their way at a time.
 _TRANSFER: Final = TransferConfig(
@@ -35,14 +37,17 @@ _TRANSFER: Final = TransferConfig(
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One version of an object: its ETag without quotes, its size in bytes.
+    """One version of an object: its ETag without quotes, its size in bytes, and when it was written.
 
-    `version_id` is what the bucket calls the version, None where it keeps only one.
+    `version_id` is what the bucket calls the version, None where it keeps only one. `metadata` is what the writer said
+    of it, and is not in a listing.
     """
 
     etag: str
     size: int
+    last_modified: datetime
     version_id: str | None = field(default=None, kw_only=True)
+    metadata: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,6 @@ class ListedObject(ObjectInfo):
     """An object as a listing shows it."""
 
     key: str
-    last_modified: datetime
 
 
 class ObjectStore:
@@ -112,7 +116,11 @@ class ObjectStore:
             self._require_bucket(bucket)  # again: it is the version's name that is wrong where this goes well
             raise Invalid(ErrorCode.FILE_NOT_FOUND, f"s3://{bucket}/{key} in version {version_id}") from error
         return ObjectInfo(
-            etag=_bare(answer["ETag"]), size=answer["ContentLength"], version_id=answer.get("VersionId") or None
+            etag=_bare(answer["ETag"]),
+            size=answer["ContentLength"],
+            last_modified=answer["LastModified"],
+            version_id=None if answer.get("VersionId") in {"", _NO_VERSION} else answer.get("VersionId"),
+            metadata=answer.get("Metadata", {}),
         )
 
     def stream(  # noqa: PLR0913 - what to read, and from where

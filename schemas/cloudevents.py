@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from schemas.identifiers import MAX_ID_LENGTH, PRINTABLE_PATTERN
 
@@ -35,6 +35,7 @@ class EventType(StrEnum):
     SYNC_FINISH = "inventory.sync.finish.v1"
     SYNC_STATUS = "inventory.sync.status.v1"
     SNAPSHOT_STATUS = "inventory.snapshot.status.v1"
+    UPLOAD_SKIPPED = "inventory.upload.skipped.v1"
 
 
 class Attributes(BaseModel):
@@ -51,13 +52,6 @@ class Attributes(BaseModel):
     datacontenttype: str | None = None
 
 
-def _no_text(value: object) -> object:
-    """Where the data is JSON, the specification puts the value itself here: a text is then no object."""
-    if isinstance(value, str):
-        raise ValueError("JSON in quotes; send the object itself")  # noqa: TRY004 - pydantic's word for a fault
-    return value
-
-
 def _decoded(value: object) -> bytes:
     try:
         return b64decode(value if isinstance(value, str) else "", validate=True)
@@ -71,11 +65,15 @@ class StructuredEvent(Attributes):
     The data is an object in `data`, or the bytes of its JSON in `data_base64`.
     """
 
-    data: Annotated[dict[str, Any] | None, BeforeValidator(_no_text)] = None
+    data: dict[str, Any] | None = None
     data_base64: Annotated[bytes, BeforeValidator(_decoded)] | None = None
 
-    @model_validator(mode="after")
-    def _has_one_form_of_data(self) -> "StructuredEvent":
-        if (self.data is None) == (self.data_base64 is None):
+    def packed(self) -> bytes:
+        """The bytes in `data_base64`, where there is no `data`.
+
+        Raises:
+            ValueError: there is neither, or both.
+        """
+        if self.data_base64 is None or self.data is not None:
             raise ValueError("give data, or data_base64 in its place")
-        return self
+        return self.data_base64

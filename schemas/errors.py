@@ -33,11 +33,6 @@ class ErrorCode(StrEnum):
         "The CloudEvents type is not one that this topic carries.",
         "Use one of the expected types.",
     )
-    UPLOAD_KEY_LAYOUT = (
-        "UPLOAD_KEY_LAYOUT",
-        "The object key does not say whose stock it is.",
-        "Drop the file at {account_id}/{warehouse_id}/{name}.csv.",
-    )
     MESSAGE_NOT_PROCESSABLE = (
         "MESSAGE_NOT_PROCESSABLE",
         "The message fails in a way that no rule describes.",
@@ -216,7 +211,15 @@ class ErrorCode(StrEnum):
     QUANTITY_NOT_AN_INTEGER = (
         "QUANTITY_NOT_AN_INTEGER",
         "The quantity is not a whole number.",
-        "Write digits 0-9 only, as 1234: no thousands separators, no decimals other than .0, no exponent.",
+        "Write digits 0-9 only, as 1234: no decimals other than .0, no exponent. Where marks stand between thousands, "
+        "or a comma before decimals, say so: --decimal , (1.250 is 1250, 5,0 is 5), or --decimal . (1,250 is 1250).",
+    )
+    QUANTITY_AMBIGUOUS = (
+        "QUANTITY_AMBIGUOUS",
+        "The number can be read in two ways, and no other number of its column shows which is meant.",
+        "Say which mark stands before decimals: --decimal . (1.000 is 1) or --decimal , (1.000 is 1000); an account "
+        "says it once, as its upload_decimal. Where a number was split at its comma, put quotes around it; where the "
+        "column behind it is one of its own, say so: --column 'note=note'.",
     )
     QUANTITY_NEGATIVE = (
         "QUANTITY_NEGATIVE",
@@ -274,13 +277,25 @@ class ErrorCode(StrEnum):
     ENCODING = (
         "ENCODING",
         "The field has bytes that are not UTF-8.",
-        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel.",
+        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel, "
+        "--encoding cp932 for one from Japan; an account says it once, as its upload_encoding.",
     )
     TOO_FEW_FIELDS = (
         "TOO_FEW_FIELDS",
         "The row ends before its last required field.",
         "Fill in all fields up to the last required one. If the rest stands in the next row, put quotes around "
         "the field with the line break.",
+    )
+    ROW_IN_QUOTES = (
+        "ROW_IN_QUOTES",
+        "The whole row stands in quotes, as one field.",
+        "Remove the quotes around the row, and write doubled quotes in it once; or export the file again. A "
+        "spreadsheet that expects another separator saves rows so.",
+    )
+    HEADER_REPEATED = (
+        "HEADER_REPEATED",
+        "The row has the names of the columns once more; perhaps several files were joined.",
+        "Remove the row. Check the one before it: it may have run together with a header, and the one behind it.",
     )
     TOO_MANY_FIELDS = (
         "TOO_MANY_FIELDS",
@@ -336,7 +351,8 @@ class ErrorCode(StrEnum):
     FILE_NOT_FOUND = (
         "FILE_NOT_FOUND",
         "The file does not exist.",
-        "Check the URL, upload the file, and submit it again.",
+        "Check the URL, and submit it again. A file that is dropped again is a sync of its own, also under the same "
+        "name.",
     )
     FILE_UNREACHABLE = (
         "FILE_UNREACHABLE",
@@ -349,7 +365,12 @@ class ErrorCode(StrEnum):
         "Grant onhand read access, and submit again.",
     )
     FILE_EMPTY = ("FILE_EMPTY", "The file is empty.", "Export it again; the first line must be the header.")
-    FILE_CHANGED = ("FILE_CHANGED", "The file was replaced while it was read.", "Submit it again, under a new name.")
+    FILE_CHANGED = (
+        "FILE_CHANGED",
+        "The file was replaced before it was read to its end; nothing of it was applied.",
+        "Nothing has to be done where it was dropped into the uploads bucket: the new file is a sync of its own. "
+        "Otherwise submit it again.",
+    )
     FILE_TOO_LARGE = (
         "FILE_TOO_LARGE",
         "The file is larger than the limit.",
@@ -364,6 +385,11 @@ class ErrorCode(StrEnum):
         "FILE_NOT_UNPACKED",
         "The compressed file cannot be unpacked.",
         "Compress one CSV file again with gzip or zip, without a password.",
+    )
+    INCOMPLETE_DOWNLOAD = (
+        "INCOMPLETE_DOWNLOAD",
+        "The file may have been cut off on its way: its server named no length, and its last row has no line end.",
+        "Look at the last row. `onhand sync approve` applies the file as it came, `onhand sync abort` gives it up.",
     )
     URL_NOT_ALLOWED = (
         "URL_NOT_ALLOWED",
@@ -454,6 +480,7 @@ _ABOUT_NAMES: Final = {
     ErrorCode.HEADER_COLUMN_TWICE,
     ErrorCode.COLUMN_NOT_IN_HEADER,
     ErrorCode.WAREHOUSE_COLUMN_MISSING,
+    ErrorCode.FILE_NOT_CSV,
 }
 _SHOWN_OF_NAMES: Final = 6000
 """Characters of an error that lists the names of a header, and the options to choose from them."""

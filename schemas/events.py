@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import ErrorCode
 from schemas.states import InventoryState, ResultStatus
+from schemas.uploads import SkipReason
 
 
 class Fact(BaseModel):
@@ -115,3 +116,20 @@ class ChannelCountsRequested(Fact):
     channel: str
     external_location_id: str
     warehouse_id: str
+
+
+class UploadSkipped(Fact):
+    """An object in the uploads bucket started no sync.
+
+    `account_id`: where its key names one. `etag`: where the store was asked. It is told once for each content; an
+    object that is announced again is only counted.
+    """
+
+    account_id: str | None
+    bucket: str
+    key: str
+    etag: str | None
+    reason: SkipReason
+    detail: str
+    """A sentence for a person: what was found, and what is expected."""
+    skipped_at: datetime

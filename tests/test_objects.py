@@ -4,6 +4,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import uuid4
@@ -245,6 +246,15 @@ def test_a_link_is_signed_for_the_address_that_people_use(objects: ObjectStore, 
     assert url.startswith(outer)
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own store
         assert answer.read() == b"for anybody"
+
+
+def test_head_tells_when_an_object_was_written_and_what_its_writer_said_of_it(objects: ObjectStore, key: str) -> None:
+    objects._client.put_object(Bucket="work", Key=key, Body=b"x", Metadata={"onhand-force": "true"})
+    info = objects.head("work", key)
+    assert info.metadata == {"onhand-force": "true"}
+    assert abs((datetime.now(UTC) - info.last_modified).total_seconds()) < 300
+    [listed] = objects.list("work", key)
+    assert abs((listed.last_modified - info.last_modified).total_seconds()) <= 1
 
 
 def test_listing_and_deleting_know_the_prefix(objects: ObjectStore, key: str) -> None:

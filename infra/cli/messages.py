@@ -15,6 +15,7 @@ from consumers.settings import Settings
 from infra.cli.context import open_producer
 from infra.cli.failures import Failure
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION
+from schemas.jobs import shown_url
 from schemas.topics import Topic
 
 CLI_SOURCE: Final = f"{SOURCE}/cli"
@@ -92,7 +93,17 @@ def shown(record: Any) -> dict[str, Any]:
         "partition": record.partition,
         "offset": record.offset,
         "headers": others,
-        "data": _data(record.value),
+        "data": _without_credentials(_data(record.value)),
+    }
+
+
+def _without_credentials(data: Any) -> Any:
+    """A request to sync names the whole URL of its file."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        name: shown_url(value) if name == "url" and isinstance(value, str) else _without_credentials(value)
+        for name, value in data.items()
     }
 
 

@@ -168,13 +168,14 @@ def _parse(number: int, line: bytes, account: str | None, source: str) -> Messag
 
 
 def _data_of(event: StructuredEvent | _ShortForm) -> dict[str, Any]:
-    if event.data is not None:
+    if isinstance(event, _ShortForm):
         return event.data
-    assert isinstance(event, StructuredEvent)  # noqa: S101 - only there data can be missing
+    if event.data is not None and event.data_base64 is None:
+        return event.data
     try:
-        data = load_json((event.data_base64 or b"").decode("utf-8-sig"))
+        data = load_json(event.packed().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise BadOrder(f"data_base64: no JSON: {error}") from None
+        raise BadOrder(f"data_base64: {error}") from None
     if not isinstance(data, dict):
         raise BadOrder("data_base64: no JSON object")
     return data

@@ -81,13 +81,20 @@ class Pieces:
                 file.write(stored)
 
     def stored(
-        self, object_key: str, blank_count: int, warnings: Mapping[str, int], watched: Watched | None = None
+        self,
+        object_key: str,
+        blank_count: int,
+        warnings: Mapping[str, int],
+        *,
+        watched: Watched,
+        evidence: Mapping[str, int],
     ) -> RangeRead:
         """What is to be known about the range when `content` lies under a key."""
         pieces = [sum(self._places[number][1::2]) for number in range(len(self._rows))]
         warnings = {**warnings, **({LEFT_AS_IT_IS: self._left} if self._left else {})}
-        seen = {str(place): list(found) for place, found in (watched or {}).items()}
-        return RangeRead(object_key, pieces, self._rows, self.row_count, self._invalid, blank_count, warnings, seen)
+        seen = {str(place): list(found) for place, found in watched.items()}
+        counts = (self.row_count, self._invalid, blank_count)
+        return RangeRead(object_key, pieces, self._rows, *counts, warnings, seen, evidence)
 
     def content(self) -> Iterator[bytes]:
         """All pieces, one behind the other."""

@@ -21,15 +21,18 @@ from pipeline.syncs.layout import Layout, by_location, chunks_for, range_bytes
 from pipeline.syncs.plain import make_plain
 from pipeline.syncs.revert import write_revert_file
 from pipeline.syncs.services import SyncServices
+from pipeline.syncs.whole_file import with_sample
 from pipeline.uploads.column_names import own_names, require_names, require_warehouses
 from pipeline.uploads.cut import Position, cut_ranges
-from pipeline.uploads.header import read_header
+from pipeline.uploads.header import behind_quantity, read_header
+from pipeline.uploads.share_links import text_instead
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
 from schemas.identifiers import ALL_WAREHOUSES
 from schemas.states import FailurePolicy, SyncState
 from schemas.uploads import RowAction
 
+_S3: Final = "s3://"
 _PIECE: Final = 4 << 20
 _SAMPLE: Final = 1 << 20
 
@@ -111,7 +114,9 @@ def _claim_source(job: Job, services: SyncServices) -> PlainSource | None:
     """Make the file plain and say where it is. Another worker may have been faster; None where the job was stopped."""
     plain = write_revert_file(job, services) if job.status.reverts else make_plain(job, services)
     with services.database.transaction() as connection:
-        claimed = store.set_source(connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings)
+        claimed = store.set_source(
+            connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings, doubt=plain.doubt
+        )
         now = store.require_job(connection, job.key)
     if not claimed and plain.is_copy:
         services.objects.delete(services.work_bucket, plain.source.key)
@@ -128,10 +133,13 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         called = warehouse_names(connection, WarehouseKey(job.owner, job.status.warehouse_id))
     asked = {} if job.status.reverts else job.options.columns
     names = {} if job.status.reverts else own_names(own, asked)
-    header = read_header(start, names, warehouse_names=called)
-    require_names(header.names, asked)
-    if job.status.warehouse_id == ALL_WAREHOUSES:
-        require_warehouses(header.names, header.columns)
+    try:
+        header = read_header(start, names, warehouse_names=called)
+        require_names(header.names, asked)
+        if job.status.warehouse_id == ALL_WAREHOUSES:
+            require_warehouses(header.names, header.columns)
+    except Invalid as fault:
+        raise (fault if job.url.startswith(_S3) else text_instead(fault, job.url, start, source.size)) from None
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
     layout = Layout(
@@ -142,7 +150,9 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         action=job.options.action or RowAction.REPLACE,
         max_zeroed_percent=services.limits.wipe_guard_percent if shares.zeroed is None else shares.zeroed,
         max_missing_percent=shares.missing,
+        behind=None if job.status.reverts else behind_quantity(header, names),
     )
+    layout = with_sample(layout, sample, job.options.decimal)
     with services.database.transaction() as connection:
         store.set_layout(connection, job, layout.to_json(), header.warnings, header.reading.export)
         kept = store.require_job(connection, job.key).layout

@@ -138,7 +138,7 @@ def _create_after(  # noqa: PLR0913 - what the new job is, and after which one
         sync_id=sync_id,
         warehouse_id=job.status.warehouse_id,
         customer_account_id=job.status.customer_account_id,
-        url=job.status.url if confirms else f"onhand:revert:{reverts}",
+        url=job.url if confirms else f"onhand:revert:{reverts}",
         etag=job.etag if confirms else None,
         version_id=job.version_id if confirms else None,
         user_id=user_id or job.status.user_id,

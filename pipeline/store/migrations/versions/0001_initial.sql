@@ -463,6 +463,7 @@ CREATE TABLE sync_jobs (
     source_key          text,
     source_etag         text,
     source_size         bigint,
+    source_doubt        text, -- why it may not be all of the file
     content_hash        bytea,
     layout              jsonb,
     range_count         integer,
@@ -535,6 +536,7 @@ CREATE TABLE sync_ranges (
     invalid_count integer,
     blank_count   integer,
     warnings      jsonb,
+    evidence      jsonb,
     watched       jsonb, -- what its rows have in columns that are not read and may say what a row does
     first_row     integer,
     attempts      integer NOT NULL DEFAULT 0,
@@ -684,6 +686,22 @@ CREATE TABLE upload_events (
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (bucket, key)
 );
+
+-- Objects that started no sync, and why. account_id is that of the key, where it names one; key is empty where the event was
+-- about another bucket.
+CREATE TABLE skipped_uploads (
+    bucket        text COLLATE "C" NOT NULL,
+    key           text COLLATE "C" NOT NULL,
+    reason        text COLLATE "C" NOT NULL, -- SkipReason
+    etag          text, -- of its last content, where the store was asked
+    account_id    text COLLATE "C",
+    detail        text NOT NULL,
+    seen_count    integer NOT NULL DEFAULT 1,
+    first_seen_at timestamptz NOT NULL DEFAULT now(),
+    last_seen_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (bucket, key, reason)
+);
+CREATE INDEX skipped_uploads_order ON skipped_uploads (last_seen_at);
 
 -- Snapshots -----------------------------------------------------------------------------------------------------------
 
