@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.commands.catalogue import apply_catalogue
 from pipeline.commands.handler import apply_commands
 from pipeline.commands.received import ReceivedCommand
+from pipeline.store.commands import CommandKey
 from pipeline.store.database import Database
 from tests.support.orders import order
 from tests.support.polling import eventually
@@ -24,9 +25,9 @@ def give(database: Database, *received: ReceivedCommand) -> list[str]:
     """Carry out one batch; for each command `applied` or the code of its rejection."""
     apply_commands(received, database)
     said = {
-        (account, command_id): code or status
-        for account, command_id, status, code in rows(
-            database, "SELECT account_id, command_id, status, code FROM commands"
+        CommandKey(account, command_id, source): code or status
+        for account, command_id, source, status, code in rows(
+            database, "SELECT account_id, command_id, source, status, code FROM commands"
         )
     }
     return [said[delivery.key] for delivery in received]

@@ -60,7 +60,7 @@ ANALYZE owners
 -- name: find_warehouses
 -- The warehouses that rows name, by account and text: all ids that it may mean, and what it is like if it means none. An
 -- id wins over names.
-SELECT asked.account_id, asked.name, coalesce(by_id.ids, by_name.ids, '{}'), similar.text
+SELECT asked.account_id, asked.name, coalesce(by_id.ids, by_name.ids, '{}'), nearly.text
 FROM unnest(%(account_ids)s::text[], %(names)s::text[]) AS asked (account_id, name)
 LEFT JOIN LATERAL (
     SELECT ARRAY[warehouse_id] AS ids FROM warehouses
@@ -78,7 +78,7 @@ LEFT JOIN (
     CROSS JOIN LATERAL (VALUES (w.warehouse_id), (w.name)) AS called (text)
     WHERE w.account_id = ANY (%(account_ids)s)
     GROUP BY 1, 2
-) AS similar ON similar.account_id = asked.account_id AND similar.folded = fold_name(asked.name)
+) AS nearly ON nearly.account_id = asked.account_id AND nearly.folded = fold_name(asked.name)
 
 -- name: insert_owners
 -- Whose stock the rows are about, with the rules of the warehouse if there is one.
