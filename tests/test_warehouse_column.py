@@ -93,7 +93,7 @@ def test_an_export_of_all_warehouses_to_one_of_them_books_only_the_rows_of_that_
     assert codes(sites, sync_id) == {row: {"WAREHOUSE_NOT_REQUESTED"} for row in (2, 4, 5)}
     assert on_hand(sites) == IN_MAIN | {("main", "TEA-01"): 40, ("main", "TEA-02"): 12}
     assert {error["value"] for error in errors(sites, sync_id)} == {"east"}
-    assert "--warehouse '*'" in errors(sites, sync_id)[0]["hint"]
+    assert "--warehouse '*'" in errors(sites, sync_id)[0]["message"]
 
 
 @pytest.mark.parametrize("columns", [{}, {"source_code": "warehouse"}], ids=["recognised", "by option"])
@@ -148,7 +148,7 @@ def test_an_empty_cell_is_an_error_where_the_request_is_for_all_warehouses(sites
 def test_a_file_without_the_column_is_an_error_where_the_request_is_for_all_warehouses(sites: Desk) -> None:
     job = sites.job(sync_all(sites, "sku,quantity,Site\nTEA-01,1,East depot\n"))
     assert (job["status"], job["error_code"]) == ("error", "WAREHOUSE_COLUMN_MISSING")
-    assert "perhaps --column Site=warehouse" in job["error"]
+    assert "perhaps --column 'Site=warehouse'" in job["error"]
     assert on_hand(sites) == IN_MAIN
 
 
@@ -322,7 +322,9 @@ def test_a_sync_is_taken_back_in_every_warehouse(sites: Desk, asked: str) -> Non
 
 
 def test_a_sync_that_moved_stock_of_customers_is_taken_back_in_their_warehouses(linked: Desk) -> None:
-    content = "sku,quantity,customer_account_id,warehouse\nTEA-01,2,shop,main\nTEA-01,3,shop,Depot of shop\nTEA-01,1,,east\n"
+    content = (
+        "sku,quantity,customer_account_id,warehouse\nTEA-01,2,shop,main\nTEA-01,3,shop,Depot of shop\nTEA-01,1,,east\n"
+    )
     revert(linked, sync_all(linked, content))
     assert {units for units in on_hand(linked, "shop").values()} == {0}
     assert on_hand(linked) == IN_MAIN | {("east", "TEA-01"): 0}
