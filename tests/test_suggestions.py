@@ -1,4 +1,4 @@
-"""SKUs and bins that spreadsheets, shops and keyboards have changed: what was perhaps meant is told, and never booked."""
+"""SKUs and bins that spreadsheets, shops and keyboards have changed: what was meant is suggested, and never booked."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from tests.support.giving import give, new
 from tests.support.reading import levels
 
 PRODUCTS = (
-    *("00123", "000777", "12345", "MAR-1", "4006381333931", "TEA-01", "MUG-BLUE", "-RED", "R&D-1", "LAMP-24", '6" PIPE'),
+    *("00123", "000777", "12345", "MAR-1", "4006381333931", "TEA-01", "MUG-BLUE", "-RED", "R&D-1", '6" PIPE'),
     *("CAFÉ-1", "NOV-07", "3/4", "SEPT5", "DEZ-2"),
 )  # fmt: skip
 MEANT = {
@@ -28,9 +28,9 @@ MEANT = {
     "'-RED": "-RED", "R&amp;D-1": "R&D-1", "R&#38;D-1": "R&D-1", "R&#x26;D-1": "R&D-1", "R&AMP;D-1": "R&D-1",
     "6&quot; PIPE": '6" PIPE', "6” PIPE": '6" PIPE',
     # Dashes, look-alike letters, what nobody sees, case, width and blanks.
-    "TEA–01": "TEA-01", "TEA—01": "TEA-01", "TEA\u221201": "TEA-01", "TEA\u201101": "TEA-01", "ТЕА-01": "TEA-01",
-    "ΤΕΑ-01": "TEA-01", "TE\u00adA-01": "TEA-01", "TEA\u200b-01": "TEA-01", "\u200eTEA-01": "TEA-01",
-    "TEA-01\ufeff": "TEA-01", "tea-01": "TEA-01", "ＴＥＡ－０１": "TEA-01", "TEA -01": "TEA-01", "MUG\u00a0-BLUE": "MUG-BLUE",
+    "TEA\u201301": "TEA-01", "TEA\u201401": "TEA-01", "TEA\u221201": "TEA-01", "TEA\u201101": "TEA-01", "\u0422\u0415\u0410-01": "TEA-01",
+    "\u03a4\u0395\u0391-01": "TEA-01", "TE\u00adA-01": "TEA-01", "TEA\u200b-01": "TEA-01", "\u200eTEA-01": "TEA-01",
+    "TEA-01\ufeff": "TEA-01", "tea-01": "TEA-01", "\uff34\uff25\uff21\uff0d\uff10\uff11": "TEA-01", "TEA -01": "TEA-01", "MUG\u00a0-BLUE": "MUG-BLUE",
     "CAFE\u0301-1": None, "café-1": "CAFÉ-1",  # the first one is the same SKU, written otherwise
     # What is near to nothing.
     "TEA-02": None, "124": None, "2-Mar": None, "0": None, "'": None, "&;": None, "31-Feb": None, "1-Abc": None,
@@ -40,11 +40,12 @@ MEANT = {
 @pytest.fixture
 def shop(desk: Desk) -> Desk:
     """A desk with PRODUCTS, and bins in w1 and another warehouse."""
+    bins = enumerate(("007", "R&D", "MAR-1"))
     give(
         desk.database,
         new("warehouse.upsert", warehouse_id="other", name="Other"),
         *(new("product.upsert", sku=sku) for sku in PRODUCTS),
-        *(new("location.create", warehouse_id="w1", location_id=f"n{n}", name=name) for n, name in enumerate(("007", "R&D", "MAR-1"))),
+        *(new("location.create", warehouse_id="w1", location_id=f"n{n}", name=name) for n, name in bins),
         new("location.create", warehouse_id="other", location_id="o", name="Z-99"),
     )  # fmt: skip
     return desk
@@ -87,7 +88,7 @@ def test_a_bin_that_was_changed_on_its_way_is_suggested(
 ) -> None:
     meant = {
         "7": "007", '="007"': "007", "7.0": "007", "'007": "007", "R&amp;D": "R&D", "1-Mar": "MAR-1", "a-01": "A-01",
-        "A–01": "A-01", "А-01": "A-01", "b1": "A-01", "Z-99": None, "z-99": None, "8": None,
+        "A\u201301": "A-01", "\u0410-01": "A-01", "b1": "A-01", "Z-99": None, "z-99": None, "8": None,
     }  # fmt: skip
     assert suggested(shop, field, list(meant), header, *rest) == meant
 
@@ -116,24 +117,10 @@ def test_a_suggestion_is_found_by_an_index(shop: Desk) -> None:
 
 
 _PIECES = st.sampled_from(
-    [
-        '="',
-        "'",
-        "&amp;",
-        "&#0;",
-        "&#55296;",
-        "&#xFFFFF;",
-        "&#999999;",
-        "&#38",
-        "1-Mar",
-        "0.0",
-        "–",
-        "\u200b",
-        "31/12/99",
-        "00-Jan",
-    ]
+    ['="', "'", "&amp;", "&#0;", "&#55296;", "&#xFFFFF;", "&#999999;", "&#38", "1-Mar", "0.0", "\u2013", "\u200b", "31/12/99"]
 )
-_NAMES = st.lists(st.one_of(_PIECES, st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)), max_size=6).map("".join)  # fmt: skip
+_TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+_NAMES = st.lists(st.one_of(_PIECES, _TEXTS), max_size=6).map("".join)
 
 
 @given(st.lists(_NAMES, min_size=1, max_size=50))

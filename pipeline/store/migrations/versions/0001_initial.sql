@@ -94,7 +94,7 @@ END $$;
 -- have made the date of: 1-Mar of MAR-1, MAR1, 1-3 or 3/1. The most likely first.
 CREATE FUNCTION near_names(name text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    parts   text[] := regexp_match(name,
+    parts   text[] := regexp_match(name COLLATE pg_c_utf8,
         '^(?:([0-9]{1,2})[-./ ]{1,2}([[:alpha:]]{3,9})\.?'                        -- 1-Mar, 1. Mrz.
         '|([[:alpha:]]{3,9})[-./ ]{1,2}([0-9]{1,2})'                               -- Mar-01
         '|([0-9]{1,2})([-./])([0-9]{1,2})\6(?:[0-9]{2}|[12][0-9]{3})'             -- 01.03.2026, 3/1/26
