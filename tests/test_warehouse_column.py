@@ -30,7 +30,7 @@ SHOPIFY = (
     "tea,Tea,Size,S,TEA-01,,,Main,0,0,1,9,10,12\n"
     "tea,,Size,S,TEA-01,,,East depot,0,0,0,4,4,5\n"
     "tea,,Size,L,TEA-02,,,East depot,0,0,0,4,4,\n"
-    "cup,Cup,Title,Default Title,CUP-10,,,Main,not stocked,not stocked,not stocked,not stocked,not stocked,Not stocked\n"
+    "cup,Cup,Title,Default,CUP-10,,,Main,not stocked,not stocked,not stocked,not stocked,not stocked,Not stocked\n"
 )
 
 
@@ -39,9 +39,11 @@ def sites(desk: Desk) -> Desk:
     """A desk with the dynamic warehouses main and east and the static one till, and some stock in main."""
     apply_commands(
         [
-            *(new("warehouse.upsert", warehouse_id=w, name=name) for w, name in (("main", "Main"), ("east", "East depot"))),
+            new("warehouse.upsert", warehouse_id="main", name="Main"),
+            new("warehouse.upsert", warehouse_id="east", name="East depot"),
             new("warehouse.upsert", warehouse_id="till", name="Shop till", slotting="static"),
-            *(new("location.create", warehouse_id="main", location_id=n, name=name) for n, name in (("a", "A-01"), ("b", "B-01"))),
+            new("location.create", warehouse_id="main", location_id="a", name="A-01"),
+            new("location.create", warehouse_id="main", location_id="b", name="B-01"),
             new("location.create", warehouse_id="east", location_id="e", name="A-01"),
             *(new("product.upsert", sku=sku) for sku in SKUS),
         ],
