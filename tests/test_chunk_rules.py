@@ -98,7 +98,7 @@ any_row = st.fixed_dictionaries(
 
 
 def drawn(given: dict[str, str]) -> dict[str, str]:
-    """A drawn row that more often makes sense: only moves end somewhere, only L has lots, what is counted lies in w1."""
+    """A drawn row that more often makes sense: only moves end somewhere, only L has lots, counts are of w1."""
     if given["action"] != "move" and given["quantity"] != "0":
         given = {**given, "to_location": ""}
     if given["action"] in {"", "replace"}:
