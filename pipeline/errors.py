@@ -11,7 +11,7 @@ class Invalid(Exception):  # noqa: N818 - the two words are names of outcomes
     """
 
     def __init__(self, code: ErrorCode, detail: str = "", advice: str | None = None) -> None:
-        """`detail` says which value was found, and where; the code brings the meaning, and its hint in place of `advice`."""
+        """`detail` says which value was found, and where; `advice` what to do, where the code's hint does not fit."""
         # What was found may hold anything; PostgreSQL stores no NUL, and a terminal should see no control character.
         detail = "".join(c if c.isprintable() else "\ufffd" for c in detail)
         super().__init__(describe(code, detail, advice))
