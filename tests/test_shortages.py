@@ -73,14 +73,16 @@ def test_a_count_below_what_is_committed_names_the_orders_and_the_ways_out(shop:
          "3 counted, found available 4, reserved 1, damaged 2, safety_stock 3",
          f"or bring back what is reserved and damaged and safety_stock with inventory.move, or {NEGATIVE}."),
         ([kept_apart("damaged", 2)], stock("x", "move", 3, from_state="damaged", to_state="available"),
-         "3 of damaged asked, found available 8, damaged 2", "Check the quantity and the state, or count the location."),
+         "3 of damaged asked, found available 8, damaged 2",
+         "Check the quantity and the state, or count the location."),
         ([kept_apart("damaged", 2)], stock("x", "move", 3, from_state="reserved", to_state="available"),
          "3 of reserved asked, found available 8, reserved 0, damaged 2", "Check the quantity and the state"),
         ([allocated("SO-1", 1), kept_apart("damaged", 2)], allocated("SO-2", 9),
          "9 of available asked, found available 7, committed 1, damaged 2",
          f"1 is committed to orders (SO-1): ship or cancel them, {LISTED}, or bring back what is damaged"),
         ([allocated("SO-1", 6)], stock("x", "replace", 4, whole_warehouse=True),
-         "4 counted, found available 4, committed 6 (A in w1)", "6 are committed to orders (SO-1): ship or cancel them"),
+         "4 counted, found available 4, committed 6 (A in w1)",
+         "6 are committed to orders (SO-1): ship or cancel them"),
         ([allocated("SO-1", 6)], order("x", "order.shipped", warehouse_id="w1", document="SO-9", allocated=False,
                                        lines=[{"sku": "A", "quantity": 5}]),
          "5 of available asked, found available 4, committed 6", "6 are committed to orders (SO-1)"),
@@ -117,8 +119,8 @@ def test_a_row_of_a_file_is_told_the_same(desk: Desk) -> None:
     [[[error]]] = desk.ask("SELECT errors FROM sync_items WHERE sync_id = %s AND status = 'error'", sync_id)
     assert error["found"] == "available 4, committed 6; committed to SO-44"
     assert RowError.model_validate(error).message == (
-        "The level holds less in this state than the change takes: '4'. 6 are committed to orders (SO-44): ship or cancel "
-        f"them, {LISTED}, or {NEGATIVE}. Found: available 4, committed 6; committed to SO-44."
+        "The level holds less in this state than the change takes: '4'. 6 are committed to orders (SO-44): ship or "
+        f"cancel them, {LISTED}, or {NEGATIVE}. Found: available 4, committed 6; committed to SO-44."
     )
     apply_commands([order("w", "warehouse.upsert", warehouse_id="w1", name="One", allow_negative=True)], desk.database)
     again = desk.sync("sku,quantity,reason\nA,4,cycle count\nB,41,cycle count\n", force=True)

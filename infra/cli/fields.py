@@ -1,5 +1,6 @@
 """The fields of a command as a person writes them, read off its JSON Schema."""
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -59,6 +60,8 @@ def _choices(schema: _Schema, definitions: _Schema) -> list[_Schema]:
 def _words(schema: _Schema, definitions: _Schema) -> str:
     if "enum" in schema:
         return " | ".join(schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
     match schema["type"]:
         case "integer":
             return f"whole number from {schema['minimum']:,} to {schema['maximum']:,}"

@@ -34,7 +34,11 @@ class RangeEdges:
 
 @dataclass(frozen=True)
 class RangeRead:
-    """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0."""
+    """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0.
+
+    `watched`: by the places of columns that are not read and may say what a row does, what rows have in them.
+    `evidence`: what its rows show about the whole file, as counts by name.
+    """
 
     object_key: str
     pieces: Sequence[int]
@@ -43,6 +47,8 @@ class RangeRead:
     invalid_count: int
     blank_count: int
     warnings: Mapping[str, int]
+    watched: Mapping[str, Sequence[Any]]
+    evidence: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,18 @@ def _stored(row: dict[str, Any]) -> StoredRange:
 
 def end_range(connection: psycopg.Connection, key: SyncKey, range_: int, read: RangeRead) -> bool:
     """Note what was found in a range; False where another worker has done so before. The caller holds the job."""
-    row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "range": range_}
-    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows)}
+    row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "evidence": Jsonb(dict(read.evidence)), "range": range_}
+    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows), "watched": Jsonb(dict(read.watched))}
     if not connection.execute(_SQL["end_range"], key.parameters(**row)).rowcount:
         return False
     connection.execute(_SQL["count_range"], key.parameters())
     return True
+
+
+def read_again(connection: psycopg.Connection, key: SyncKey, parts: Sequence[int]) -> None:
+    """Have ranges of a held job read again, which were read otherwise than the whole file shows now."""
+    connection.execute(_SQL["forget_ranges"], key.parameters(ranges=list(parts)))
+    send_ranges(connection, key, parts)
 
 
 def number_rows(connection: psycopg.Connection, key: SyncKey) -> None:

@@ -13,8 +13,11 @@ from pipeline.store import syncs as store
 from pipeline.store.sync_parts import StoredRange
 from pipeline.store.syncs import Job, Planned, SyncKey, work_prefix
 from pipeline.syncs.layout import Layout
+from pipeline.syncs.pieces import LEFT_AS_IT_IS
 from pipeline.syncs.services import SyncServices
 from pipeline.syncs.survey import objection
+from pipeline.syncs.unread import unread
+from pipeline.syncs.whole_file import read_otherwise
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
 
@@ -46,7 +49,10 @@ def begin_processing(key: SyncKey, services: SyncServices) -> None:
 
 
 def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
-    file = _file(job, sync_parts.ranges(connection, job.key))
+    ranges = sync_parts.ranges(connection, job.key)
+    if read_otherwise(connection, job, ranges):
+        return
+    file = _file(job, ranges)
     if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, file.content_hash)) is not None:
         store.end_as_duplicate(connection, job.key, earlier, file.content_hash)
         return
@@ -74,9 +80,9 @@ def _is_compared(job: Job) -> bool:
 
 
 def _content_hash(layout: Layout, found: Sequence[StoredRange]) -> bytes:
-    """A digest of all of the file, and of how its header is understood: the ranges of a content are always the same."""
+    """A digest of all of the file, and of how it is read: the ranges of a content are always the same."""
     header = layout.header
-    digest = sha256(repr((header.names, header.columns, header.delimiter)).encode())
+    digest = sha256(repr((header.names, header.columns, header.delimiter, layout.action)).encode())
     for each in found:
         digest.update(each.edges.content_hash)
     return digest.digest()
@@ -91,6 +97,16 @@ def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, 
     return {chunk: count for chunk, count in sorted(rows.items()) if count}
 
 
+def _objections(
+    connection: psycopg.Connection, job: Job, file: _File, services: SyncServices
+) -> tuple[list[str], str | None]:
+    """Warnings, and all that speaks against applying the file before a person has looked at it."""
+    doubt = None if job.is_checked_by_person else job.doubt
+    passed, unread_reason = unread(job, file.layout, file.ranges)
+    wiped = objection(connection, job, file.layout, file.ranges, services)
+    return passed, "; ".join(filter(None, (doubt, unread_reason, wiped))) or None
+
+
 def _planned(connection: psycopg.Connection, job: Job, file: _File, services: SyncServices) -> Planned:
     read = [each.read for each in file.ranges if each.read]
     warnings: Counter[str] = Counter()
@@ -100,16 +116,22 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
     texts = [f"{count:,} {text}" for text, count in warnings.items()]
     if not total:
         texts.append("the file has a header and no rows: nothing was changed")
+    elif warnings[LEFT_AS_IT_IS] == total:
+        texts.append("no row sets any stock: nothing is changed")
+    if not file.layout.header.quoting:
+        texts.append("no field of the file is in quotes: quotes were taken as text")
     limit = job.options.max_errors
     held = abort = None
     status = SyncState.PROCESSING if total else SyncState.SUCCESS
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
-    elif (why := objection(connection, job, file.layout, file.ranges, services)) is not None:
-        if job.status.dry_run:
-            texts.append(f"the wipe guard would hold it: {why}")
-        else:
-            status, held = SyncState.HELD, why
+    else:
+        passed, doubts = _objections(connection, job, file, services)
+        texts += passed
+        if doubts and total and not job.status.dry_run:
+            status, held = SyncState.HELD, doubts
+        elif doubts:
+            texts.insert(0, f"without --dry-run this sync would be held: {doubts}" if total else doubts)
     return Planned(
         status=status,
         content_hash=file.content_hash,

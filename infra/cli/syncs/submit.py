@@ -30,7 +30,7 @@ from infra.cli.syncs.shown import show_end
 from pipeline import sync_views
 from pipeline.store.pages import Row
 from pipeline.store.syncs import SyncKey
-from schemas.jobs import RequestSync
+from schemas.jobs import RequestSync, shown_url
 from schemas.states import Duplicates, FailurePolicy, Idempotency
 from schemas.topics import Topic
 from schemas.uploads import IGNORED, SUBMITTED_FOLDER, DecimalMark, RowAction, UploadColumn
@@ -81,7 +81,8 @@ def submit(
     0: all rows were applied, or the good ones were (`onhand sync errors ID`).
     1: it ended in error, or was aborted.
     3: it is held, since it would empty much of the warehouse, or its file
-    lacks many SKUs. Nothing was applied. `onhand sync approve ID` lets it go on.
+    lacks many SKUs, or has columns with values that are not read and may mean
+    something. Nothing was applied. `onhand sync approve ID` lets it go on.
     """
     settings = load_settings()
     if (on_error is FailurePolicy.STOP_AFTER_ERRORS) != (max_errors is not None):
@@ -99,7 +100,8 @@ def submit(
     else:
         order, known = _submit_file(settings, Path(source), _order(fields | {"sync_id": uuid4(), "url": _NOWHERE}))
     if not wait:
-        print_json({"sync_id": order.sync_id, "url": order.url}) if as_json else print_line(str(order.sync_id))
+        told = {"sync_id": order.sync_id, "url": shown_url(order.url)}
+        print_json(told) if as_json else print_line(str(order.sync_id))
         return
     if known is None:
         print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
