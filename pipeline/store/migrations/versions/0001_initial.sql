@@ -520,7 +520,7 @@ END;
 
 -- What a level has that refuses a row with INSUFFICIENT_STOCK: what is `available` as the row met it, its other states,
 -- and the first documents that its committed units are promised to. In the words of schemas/shortages.py, which reads them.
-CREATE FUNCTION shortage_found(level bigint, available text) RETURNS text LANGUAGE sql STABLE RETURN (
+CREATE FUNCTION shortage_found(level bigint, available text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT concat_ws(', ', 'available ' || shortage_found.available, 'committed ' || nullif(l.committed, 0),
                      'reserved ' || nullif(l.reserved, 0), 'damaged ' || nullif(l.damaged, 0),
                      'safety_stock ' || nullif(l.safety_stock, 0), 'quality_control ' || nullif(l.quality_control, 0),
@@ -536,7 +536,7 @@ CREATE FUNCTION shortage_found(level bigint, available text) RETURNS text LANGUA
         ) AS first
     ) AS promised
     WHERE l.level_id = level
-);
+$$;
 
 -- What a level has against a row that sets it (`shift` NULL: on_hand becomes `set_to`) or shifts what is available: an
 -- ErrorCode, or the column of the expectation that does not hold; NULL where it has nothing. The rules are those of
