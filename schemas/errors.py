@@ -8,6 +8,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.shortages import Holding
+
 
 class ErrorCode(StrEnum):
     """A stable code; `meaning` says what happened and `hint` what to do."""
@@ -89,13 +91,25 @@ class ErrorCode(StrEnum):
     NEGATIVE_STOCK_EXISTS = (
         "NEGATIVE_STOCK_EXISTS",
         "The warehouse holds negative stock, and is to allow none.",
-        "Count those locations first; `onhand levels` shows them.",
+        "Bring stock there, count it, or cancel orders that it is committed to: `onhand levels`, `onhand allocations`.",
     )
     INSUFFICIENT_STOCK = (
         "INSUFFICIENT_STOCK",
         "The level holds less in this state than the change takes.",
-        "Count the location; units that are committed to orders cannot be taken. With allow_negative, what is "
-        "available may fall below zero, and no other state.",
+        "Check the quantity, or count the location. Where units are committed, ship or cancel those orders. With "
+        "allow_negative of the warehouse, what is available may fall below zero, and no other state.",
+    )
+    NOTHING_ALLOCATED = (
+        "NOTHING_ALLOCATED",
+        "The document has nothing allocated on the level.",
+        "Send order.allocated first, and this message again under a new id. To ship without an allocation, say "
+        "allocated: false. What was shipped or cancelled before is in `onhand log --document`.",
+    )
+    ALLOCATION_EXCEEDED = (
+        "ALLOCATION_EXCEEDED",
+        "The document has less allocated on the level than the message takes.",
+        "Ship or cancel what is open (`onhand allocations --document`); allocate the rest first, or ship it with "
+        "allocated: false.",
     )
     QUANTITY_OUT_OF_RANGE = (
         "QUANTITY_OUT_OF_RANGE",
@@ -138,7 +152,8 @@ class ErrorCode(StrEnum):
     LOCATION_NOT_EMPTY = (
         "LOCATION_NOT_EMPTY",
         "The location holds stock, or stock is on its way to it.",
-        "Send it with remove_inventory, or move the stock. What is on its way must arrive or be cancelled before.",
+        "Send it with remove_inventory, or move the stock. What is on its way must arrive or be cancelled before; what "
+        "is committed to orders must be shipped or cancelled: `onhand allocations`.",
     )
     LOCATION_NAME_LAYOUT = (
         "LOCATION_NAME_LAYOUT",
@@ -464,14 +479,21 @@ class RowError(BaseModel):
     suggestion: str | None = None
     """What was perhaps meant: a SKU that differs from the value by case, width or blanks only."""
     found: str | None = None
-    """What the level has instead: units, a version, or when it was changed."""
+    """What the level has instead: its states in units, a version, or when it was changed."""
 
     @property
     def message(self) -> str:
         """A sentence for a person: what happened, which value, what to do."""
-        words = describe(self.code, repr(self.value) if self.value else "")
+        words = describe(self.code, repr(self.value) if self.value else "", self.advice)
         words += f" Is {self.suggestion!r} meant?" if self.suggestion else ""
         return words + (f" Found: {self.found}." if self.found else "")
+
+    @property
+    def advice(self) -> str | None:
+        """What to do, where more can be said than the code's hint: what fits the states of the level."""
+        if self.code is ErrorCode.INSUFFICIENT_STOCK and self.found:
+            return Holding.parse(self.found).advice()
+        return None
 
 
 _SHOWN_CHARACTERS: Final = 300
@@ -486,8 +508,8 @@ _SHOWN_OF_NAMES: Final = 6000
 """Characters of an error that lists the names of a header, and the options to choose from them."""
 
 
-def describe(code: ErrorCode, detail: str = "") -> str:
+def describe(code: ErrorCode, detail: str = "", advice: str | None = None) -> str:
     """Sentences for a person: what happened, which value was found (cut where it is long), what to do."""
     detail = detail[: _SHOWN_OF_NAMES if code in _ABOUT_NAMES else _SHOWN_CHARACTERS].removesuffix(".")
     what = f"{code.meaning.removesuffix('.')}: {detail}." if detail else code.meaning
-    return f"{what} {code.hint}"
+    return f"{what} {advice or code.hint}"

@@ -33,7 +33,7 @@ def _not_zero(quantity: int) -> int:
     return quantity
 
 
-def _nfc(text: str) -> str:
+def nfc(text: str) -> str:
     """The one spelling under which Unicode text is stored and compared."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
@@ -65,11 +65,11 @@ SkuField = Annotated[
         max_length=MAX_SKU_LENGTH,
         pattern=NAME_PATTERN,
     ),
-    AfterValidator(_nfc),
+    AfterValidator(nfc),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=PRINTABLE_PATTERN)]
 LocationName = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=NAME_PATTERN), AfterValidator(_nfc)
+    str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=NAME_PATTERN), AfterValidator(nfc)
 ]
 Quantity = Annotated[int, Field(strict=True, ge=0, le=MAX_QUANTITY)]
 PositiveQuantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]

@@ -18,6 +18,7 @@ from pipeline.errors import TryLater
 from pipeline.store.database import Database
 from schemas import identifiers as ids
 from schemas.cloudevents import Attribute, EventId
+from schemas.commands.base import DocumentNumber
 from schemas.identifiers import (
     AccountId,
     AccountIdField,
@@ -127,7 +128,13 @@ OfActor = Annotated[
     str | None, typer.Option("--actor", parser=TEXT, metavar="TEXT", help="Only by this person or system.")
 ]
 OfDocument = Annotated[
-    str | None, typer.Option("--document", parser=TEXT, metavar="NUMBER", help="Only of this order, purchase order…")
+    str | None,
+    typer.Option(
+        "--document",
+        parser=_parser(DocumentNumber, "the number of a document"),
+        metavar="NUMBER",
+        help="Only of this order, purchase order…",
+    ),
 ]
 OfCommand = Annotated[
     str | None, typer.Option("--command", parser=TEXT, metavar="ID", help="Only by commands of this id.")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
+from pipeline.inventory.level import LevelKey
 from pipeline.store.statements import statements
 from schemas.commands.catalogue import UpsertWarehouse
 from schemas.identifiers import ALL_WAREHOUSES, UNASSIGNED
@@ -115,10 +116,15 @@ def hold_warehouses(connection: psycopg.Connection, keys: Collection[WarehouseKe
     return {w.key: w for w in found}
 
 
-def with_negative_stock(connection: psycopg.Connection, keys: Collection[WarehouseKey]) -> set[WarehouseKey]:
-    """Those of the warehouses in which a level has less than nothing available."""
+def negative_levels(
+    connection: psycopg.Connection, keys: Collection[WarehouseKey]
+) -> Mapping[WarehouseKey, list[tuple[LevelKey, int]]]:
+    """A few levels that have less than nothing available, with what that is, of each warehouse that has such."""
     parameters = _columns(keys, "account_ids", "warehouse_ids")
-    return {WarehouseKey(*row) for row in connection.execute(_SQL["with_negative_stock"], parameters)}
+    found: dict[WarehouseKey, list[tuple[LevelKey, int]]] = {}
+    for *place, available in connection.execute(_SQL["negative_levels"], parameters):
+        found.setdefault(WarehouseKey(*place[:2]), []).append((LevelKey(*place), available))
+    return found
 
 
 def change_warehouses(connection: psycopg.Connection, commands: Mapping[WarehouseKey, UpsertWarehouse]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from pipeline.commands.catalogue import apply_catalogue
 from pipeline.commands.handler import apply_commands
 from pipeline.commands.received import ReceivedCommand
-from pipeline.store.commands import CommandKey
 from pipeline.store.database import Database
 from tests.support.orders import order
 from tests.support.polling import eventually
@@ -25,7 +24,7 @@ def give(database: Database, *received: ReceivedCommand) -> list[str]:
     """Carry out one batch; for each command `applied` or the code of its rejection."""
     apply_commands(received, database)
     said = {
-        CommandKey(account, command_id, source): code or status
+        (account, command_id, source): code or status
         for account, command_id, source, status, code in rows(
             database, "SELECT account_id, command_id, source, status, code FROM commands"
         )

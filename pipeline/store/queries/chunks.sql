@@ -246,6 +246,8 @@ SET errors = CASE fault
         WHEN 'expected_quantity' THEN row_error(
             'STALE_QUANTITY', fault, coalesce(nullif(s.expected_quantity, ''), resolved.wants_quantity::text),
             NULL, c.found)
+        WHEN 'INSUFFICIENT_STOCK' THEN row_error(
+            fault, 'quantity', s.quantity, NULL, shortage_found(c.level_id, c.found))
         ELSE row_error(fault, 'quantity', s.quantity, NULL, c.found)
     END,
     status = CASE WHEN %(skip_changed)s AND fault IN ('expected_version', 'expected_quantity') THEN 'skipped' END

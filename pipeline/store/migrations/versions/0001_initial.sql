@@ -265,6 +265,19 @@ CREATE TABLE levels (
     UNIQUE (level_id, account_id)
 ) WITH (fillfactor = 75); -- room for the next version on the same page: an update then touches no index
 
+-- The committed units of a level, by the document of the order that they are promised to; a row goes with its last unit.
+-- Who writes one holds its level. No foreign key, as above.
+CREATE TABLE allocations (
+    account_id text COLLATE "C" NOT NULL,
+    document   text COLLATE "C" NOT NULL,
+    level_id   bigint NOT NULL,
+    quantity   bigint NOT NULL CHECK (quantity > 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, document, level_id)
+);
+CREATE INDEX allocations_level ON allocations (level_id, document);
+
 -- One row for each state that a change touched. `before` is after - delta. All rows of a batch have its time, which was
 -- taken while the levels were held: for a level it grows with the version. provider_account_id: who acted for the account;
 -- origin: the channel location that counted.
@@ -608,6 +621,26 @@ LANGUAGE sql STABLE RETURN CASE
     ELSE jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
         'code', code, 'field', field, 'value', left(value, 200), 'suggestion', suggestion, 'found', found)))
 END;
+
+-- What a level has that refuses a row with INSUFFICIENT_STOCK: what is `available` as the row met it, its other states,
+-- and the first documents that its committed units are promised to. In the words of schemas/shortages.py, which reads them.
+CREATE FUNCTION shortage_found(level bigint, available text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT concat_ws(', ', 'available ' || shortage_found.available, 'committed ' || nullif(l.committed, 0),
+                     'reserved ' || nullif(l.reserved, 0), 'damaged ' || nullif(l.damaged, 0),
+                     'safety_stock ' || nullif(l.safety_stock, 0), 'quality_control ' || nullif(l.quality_control, 0),
+                     'incoming ' || nullif(l.incoming, 0))
+           || coalesce('; committed to ' || promised.documents, '')
+    FROM levels AS l
+    CROSS JOIN LATERAL (
+        SELECT string_agg(document, ', ' ORDER BY document) FILTER (WHERE n <= 3)
+               || CASE WHEN count(*) > 3 THEN ' and more' ELSE '' END AS documents
+        FROM (
+            SELECT document, row_number() OVER (ORDER BY document) AS n
+            FROM allocations WHERE level_id = level ORDER BY document LIMIT 4
+        ) AS first
+    ) AS promised
+    WHERE l.level_id = level
+$$;
 
 -- What a level has against a row that sets it (`shift` NULL: on_hand becomes `set_to`) or shifts what is available: an
 -- ErrorCode, or the column of the expectation that does not hold; NULL where it has nothing. The rules are those of
