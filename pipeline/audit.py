@@ -10,6 +10,7 @@ _PROOFS: Final = (
     (1, "ledger_sums", "the change log adds up to every level and state"),
     (1, "versions", "versions count 1..n without a gap or a jump"),
     (1, "incoming", "what is incoming is what schedules and transfers have yet to bring"),
+    (1, "committed", "what is committed is what documents have allocated"),
     (2, "negatives", "no state is below zero where that is not allowed"),
     (3, "commands", "each command took effect as its one result says"),
     (4, "sync_counts", "the counts of a sync that goes on are never more than what it has"),

@@ -10,11 +10,11 @@ class Invalid(Exception):  # noqa: N818 - the two words are names of outcomes
     the message is acknowledged.
     """
 
-    def __init__(self, code: ErrorCode, detail: str = "") -> None:
-        """`detail` says which value was found, and where; the code brings the meaning and the hint."""
+    def __init__(self, code: ErrorCode, detail: str = "", advice: str | None = None) -> None:
+        """`detail` says which value was found, and where; `advice` what to do, where the code's hint does not fit."""
         # What was found may hold anything; PostgreSQL stores no NUL, and a terminal should see no control character.
         detail = "".join(c if c.isprintable() else "\ufffd" for c in detail)
-        super().__init__(describe(code, detail))
+        super().__init__(describe(code, detail, advice))
         self.code = code
         self.detail = detail
 

@@ -25,6 +25,7 @@ _ORDERS: Final = {
     "lots": Order({"sku": "", "lot_id": ""}),
     "schedules": Order({"due_at": "-infinity", "schedule_id": ""}),
     "transfers": Order({"transfer_id": "", "line": 0}),
+    "allocations": Order({"document": "", "level_id": 0}),
     "channels": Order({"channel": "", "external_location_id": ""}),
     "reasons": Order({"code": ""}),
     "skipped_uploads": Order({"last_seen_at": "infinity", "bucket": "", "key": "", "reason": ""}),
@@ -46,6 +47,15 @@ class Schedules:
     """Which schedules: those that match all that is given."""
 
     status: ScheduleFilter | None = None
+    warehouse_id: WarehouseId | None = None
+    sku: Sku | None = None
+
+
+@dataclass(frozen=True)
+class Allocations:
+    """Which committed units: those that match all that is given."""
+
+    document: str | None = None
     warehouse_id: WarehouseId | None = None
     sku: Sku | None = None
 
@@ -109,6 +119,17 @@ def transfers(
     """The lines of the account's transfers between warehouses by id and line; `open` is what is still on its way."""
     asked = {"account_id": account_id, "transfer_id": transfer_id, "open": only_open}
     return _list(database, "transfers", asked, limit)
+
+
+def allocations(
+    database: Database,
+    account_id: AccountId,
+    which: Allocations,
+    *,
+    limit: int | None = None,
+) -> Iterator[Row]:
+    """The account's committed units by document and level, each with the time since when some of them are."""
+    return _list(database, "allocations", {"account_id": account_id, **asdict(which)}, limit)
 
 
 def channels(

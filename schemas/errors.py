@@ -8,6 +8,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.shortages import Holding
+
 
 class ErrorCode(StrEnum):
     """A stable code; `meaning` says what happened and `hint` what to do."""
@@ -47,8 +49,13 @@ class ErrorCode(StrEnum):
     # Catalogue and stock
     UNKNOWN_WAREHOUSE = (
         "UNKNOWN_WAREHOUSE",
-        "The account has no warehouse of this id.",
-        "Correct the id, or create the warehouse first: warehouse.upsert.",
+        "The account has no such warehouse.",
+        "Correct the id (in a file: the id or the exact name), or create the warehouse first: warehouse.upsert.",
+    )
+    WAREHOUSE_AMBIGUOUS = (
+        "WAREHOUSE_AMBIGUOUS",
+        "Several warehouses of the account have this name.",
+        "Write the warehouse's id; `onhand warehouses` lists them.",
     )
     UNKNOWN_SKU = (
         "UNKNOWN_SKU",
@@ -84,13 +91,25 @@ class ErrorCode(StrEnum):
     NEGATIVE_STOCK_EXISTS = (
         "NEGATIVE_STOCK_EXISTS",
         "The warehouse holds negative stock, and is to allow none.",
-        "Count those locations first; `onhand levels` shows them.",
+        "Bring stock there, count it, or cancel orders that it is committed to: `onhand levels`, `onhand allocations`.",
     )
     INSUFFICIENT_STOCK = (
         "INSUFFICIENT_STOCK",
         "The level holds less in this state than the change takes.",
-        "Count the location; units that are committed to orders cannot be taken. With allow_negative, what is "
-        "available may fall below zero, and no other state.",
+        "Check the quantity, or count the location. Where units are committed, ship or cancel those orders. With "
+        "allow_negative of the warehouse, what is available may fall below zero, and no other state.",
+    )
+    NOTHING_ALLOCATED = (
+        "NOTHING_ALLOCATED",
+        "The document has nothing allocated on the level.",
+        "Send order.allocated first, and this message again under a new id. To ship without an allocation, say "
+        "allocated: false. What was shipped or cancelled before is in `onhand log --document`.",
+    )
+    ALLOCATION_EXCEEDED = (
+        "ALLOCATION_EXCEEDED",
+        "The document has less allocated on the level than the message takes.",
+        "Ship or cancel what is open (`onhand allocations --document`); allocate the rest first, or ship it with "
+        "allocated: false.",
     )
     QUANTITY_OUT_OF_RANGE = (
         "QUANTITY_OUT_OF_RANGE",
@@ -133,7 +152,8 @@ class ErrorCode(StrEnum):
     LOCATION_NOT_EMPTY = (
         "LOCATION_NOT_EMPTY",
         "The location holds stock, or stock is on its way to it.",
-        "Send it with remove_inventory, or move the stock. What is on its way must arrive or be cancelled before.",
+        "Send it with remove_inventory, or move the stock. What is on its way must arrive or be cancelled before; what "
+        "is committed to orders must be shipped or cancelled: `onhand allocations`.",
     )
     LOCATION_NAME_LAYOUT = (
         "LOCATION_NAME_LAYOUT",
@@ -231,6 +251,16 @@ class ErrorCode(StrEnum):
         "EXPECTATION_NOT_AN_INTEGER",
         "What the row expects of the level, expected_quantity or expected_version, is not a whole number.",
         "Write digits 0-9 only, or leave the field empty to expect nothing.",
+    )
+    WAREHOUSE_MISSING = (
+        "WAREHOUSE_MISSING",
+        "The row names no warehouse, and the request is for all of them.",
+        "Fill in the warehouse's id or name, or submit the file for the one warehouse that empty cells mean.",
+    )
+    WAREHOUSE_NOT_REQUESTED = (
+        "WAREHOUSE_NOT_REQUESTED",
+        "The row is about another warehouse than the request.",
+        "Submit with --warehouse '*' to apply each row to the warehouse that it names; or correct the cell.",
     )
     TO_LOCATION_MISSING = (
         "TO_LOCATION_MISSING",
@@ -397,6 +427,11 @@ class ErrorCode(StrEnum):
         "The first line must name at least sku and quantity. Where the file calls them otherwise, say so: "
         "--column 'Artikelnummer=sku'.",
     )
+    WAREHOUSE_COLUMN_MISSING = (
+        "WAREHOUSE_COLUMN_MISSING",
+        "The request is for all warehouses, and the file has no column that names them.",
+        "Say which column does: --column 'Site=warehouse'. Or submit the file for one warehouse: --warehouse main.",
+    )
     HEADER_COLUMN_TWICE = (
         "HEADER_COLUMN_TWICE",
         "The header names a column twice.",
@@ -454,14 +489,21 @@ class RowError(BaseModel):
     suggestion: str | None = None
     """What was perhaps meant: a SKU that differs from the value by case, width or blanks only."""
     found: str | None = None
-    """What the level has instead: units, a version, or when it was changed."""
+    """What the level has instead: its states in units, a version, or when it was changed."""
 
     @property
     def message(self) -> str:
         """A sentence for a person: what happened, which value, what to do."""
-        words = describe(self.code, repr(self.value) if self.value else "")
+        words = describe(self.code, repr(self.value) if self.value else "", self.advice)
         words += f" Is {self.suggestion!r} meant?" if self.suggestion else ""
         return words + (f" Found: {self.found}." if self.found else "")
+
+    @property
+    def advice(self) -> str | None:
+        """What to do, where more can be said than the code's hint: what fits the states of the level."""
+        if self.code is ErrorCode.INSUFFICIENT_STOCK and self.found:
+            return Holding.parse(self.found).advice()
+        return None
 
 
 _SHOWN_CHARACTERS: Final = 300
@@ -469,14 +511,15 @@ _ABOUT_NAMES: Final = {
     ErrorCode.HEADER_COLUMN_MISSING,
     ErrorCode.HEADER_COLUMN_TWICE,
     ErrorCode.COLUMN_NOT_IN_HEADER,
+    ErrorCode.WAREHOUSE_COLUMN_MISSING,
     ErrorCode.FILE_NOT_CSV,
 }
 _SHOWN_OF_NAMES: Final = 6000
 """Characters of an error that lists the names of a header, and the options to choose from them."""
 
 
-def describe(code: ErrorCode, detail: str = "") -> str:
+def describe(code: ErrorCode, detail: str = "", advice: str | None = None) -> str:
     """Sentences for a person: what happened, which value was found (cut where it is long), what to do."""
     detail = detail[: _SHOWN_OF_NAMES if code in _ABOUT_NAMES else _SHOWN_CHARACTERS].removesuffix(".")
     what = f"{code.meaning.removesuffix('.')}: {detail}." if detail else code.meaning
-    return f"{what} {code.hint}"
+    return f"{what} {advice or code.hint}"

@@ -18,6 +18,9 @@ MAX_LEVEL: Final = 10**15
 UNASSIGNED: Final = "unassigned"
 """The location that every warehouse has: where stock lies that no bin was named for."""
 
+ALL_WAREHOUSES: Final = "*"
+"""In the place of a warehouse: each row of the file names its own."""
+
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:=+@-]*$"
 PRINTABLE_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 NAME_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
@@ -30,7 +33,7 @@ def _not_zero(quantity: int) -> int:
     return quantity
 
 
-def _nfc(text: str) -> str:
+def nfc(text: str) -> str:
     """The one spelling under which Unicode text is stored and compared."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
@@ -47,6 +50,10 @@ AccountIdField = Annotated[
     AccountId, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN.replace(":", ""))
 ]
 WarehouseIdField = Annotated[WarehouseId, _Id]
+WarehouseOrAllField = Annotated[
+    WarehouseId, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=rf"^\*$|{ID_PATTERN}")
+]
+"""A warehouse, or ALL_WAREHOUSES."""
 LocationIdField = Annotated[LocationId, _Id]
 LotIdField = Annotated[LotId, _Id]
 DocumentId = Annotated[str, _Id]
@@ -58,11 +65,11 @@ SkuField = Annotated[
         max_length=MAX_SKU_LENGTH,
         pattern=NAME_PATTERN,
     ),
-    AfterValidator(_nfc),
+    AfterValidator(nfc),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=PRINTABLE_PATTERN)]
 LocationName = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=NAME_PATTERN), AfterValidator(_nfc)
+    str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=NAME_PATTERN), AfterValidator(nfc)
 ]
 Quantity = Annotated[int, Field(strict=True, ge=0, le=MAX_QUANTITY)]
 PositiveQuantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]

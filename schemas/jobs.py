@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from schemas.errors import ErrorCode
 from schemas.events import Fact
-from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Instant, Text, WarehouseIdField
+from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Instant, Text, WarehouseIdField, WarehouseOrAllField
 from schemas.states import Duplicates, FailurePolicy, Idempotency, SnapshotState, SyncState
 from schemas.uploads import ColumnMeaning, ColumnName, DecimalMark, Encoding, RowAction
 
@@ -82,7 +82,7 @@ class SyncOptions(BaseModel):
 
 
 class RequestSync(Request, SyncOptions):
-    """Apply a CSV file to a warehouse.
+    """Apply a CSV file to a warehouse, or with `*` to the warehouses that its rows name in the column `warehouse`.
 
     `url` is s3://bucket/key or https://…; `etag` and `version_id` pin the file to a version where one is known.
     `account_id` asks; `customer_account_id` is whose stock it is, where a provider uploads for a customer.
@@ -91,7 +91,7 @@ class RequestSync(Request, SyncOptions):
     TYPE = "sync.request"
 
     sync_id: UUID
-    warehouse_id: WarehouseIdField
+    warehouse_id: WarehouseOrAllField
     url: Url
     etag: Text | None = None
     version_id: Text | None = None

@@ -19,6 +19,7 @@ from tests.support.planted import Row, plant_sync
 SUMS = "the change log adds up to every level and state"
 VERSIONS = "versions count 1..n without a gap or a jump"
 INCOMING = "what is incoming is what schedules and transfers have yet to bring"
+COMMITTED = "what is committed is what documents have allocated"
 NEGATIVES = "no state is below zero where that is not allowed"
 COMMANDS = "each command took effect as its one result says"
 SYNC_COUNTS = "the counts of a sync that goes on are never more than what it has"
@@ -90,6 +91,8 @@ def _stock(database: Database) -> None:
             order("twice", "inventory.add", lines=[{"warehouse_id": "w1", "sku": "D", "quantity": n} for n in (1, 2)]),
             stock("soon", "schedule", 6, sku="D", due_at="2030-01-01T00:00:00Z"),
             order("link", "account.link", provider_account_id="3pl"),
+            *(order(so, "order.allocated", warehouse_id="w1", document=so, lines=[{"sku": "D", "quantity": 1}])
+              for so in ("SO-1", "SO-2")),
         ],
         database,
     )  # fmt: skip
@@ -144,6 +147,16 @@ def test_the_audit_holds_on_an_empty_database(database: Database) -> None:
         ("UPDATE transfer_lines SET lost = 1", {INCOMING}),
         ("UPDATE transfers SET to_warehouse_id = 'w1'", {INCOMING}),
         ("DELETE FROM transfer_lines", {INCOMING}),
+        ("UPDATE allocations SET quantity = 2 WHERE document = 'SO-1'", {COMMITTED}),
+        ("DELETE FROM allocations WHERE document = 'SO-1'", {COMMITTED}),
+        ("DELETE FROM allocations", {COMMITTED}),
+        ("INSERT INTO allocations SELECT account_id, 'SO-3', level_id, 1 FROM levels WHERE sku = 'A'", {COMMITTED}),
+        ("INSERT INTO allocations SELECT account_id, 'SO-3', 4711, 1 FROM allocations LIMIT 1", {COMMITTED}),
+        ("UPDATE allocations SET level_id = (SELECT level_id FROM levels WHERE sku = 'B') WHERE document = 'SO-1'",
+         {COMMITTED}),
+        ("UPDATE allocations SET account_id = 'other' WHERE document = 'SO-1'", {COMMITTED}),
+        ("UPDATE levels SET committed = committed - 1, available = available + 1 WHERE committed > 0",
+         {SUMS, COMMITTED}),
         ("UPDATE warehouses SET allow_negative = false", {NEGATIVES}),
         ("UPDATE levels SET available = -1, damaged = available + damaged + 1 WHERE sku = 'B'", {SUMS, NEGATIVES}),
         ("DELETE FROM commands WHERE command_id = '1'", {COMMANDS}),

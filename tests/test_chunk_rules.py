@@ -1,6 +1,7 @@
 """Chunks on the real store: beside other transactions, and compared with a plain model of the rules."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,7 +13,7 @@ from pipeline.store import chunks
 from pipeline.store.chunks import Effect
 from pipeline.store.database import Database
 from schemas.states import Duplicates, ItemStatus
-from tests.support.chunk_model import Fate, Level, Model
+from tests.support.chunk_model import Fate, Key, Level, Model
 from tests.support.chunks import (
     Applied,
     Row,
@@ -91,24 +92,27 @@ any_row = st.fixed_dictionaries(
         "lot": st.sampled_from(["", "", "", "l1", "l2", "l9"]),
         "expected_quantity": st.sampled_from(["", "", "", "", "0", "2", "5"]),
         "customer_account_id": st.sampled_from(["", "", "", "acme", "shop", "nobody"]),
+        "warehouse": st.sampled_from(["", "w1", "w1", "One", "w2", "Two", "Shop", "nowhere"]),
     }
 )  # fmt: skip
 
 
 def drawn(given: dict[str, str]) -> dict[str, str]:
-    """A drawn row that more often makes sense: only moves end somewhere, only L has lots."""
+    """A drawn row that more often makes sense: only moves end somewhere, only L has lots, counts are of w1."""
     if given["action"] != "move" and given["quantity"] != "0":
         given = {**given, "to_location": ""}
+    if given["action"] in {"", "replace"}:
+        given = {**given, "warehouse": "w1" if given["action"] else ""}
     if given["sku"] != "L" and given["expected_quantity"] != "5":
         given = {**given, "lot": ""}
     return given
 
 
-def stocked(database: Database) -> dict[tuple[str, str, str, str], Level]:
+def stocked(database: Database) -> dict[Key, Level]:
     """The levels as the model has them."""
-    found = rows(database, "SELECT account_id, sku, location_id, lot_id, available, reserved, version FROM levels "
-                           "WHERE warehouse_id = 'w1' AND version > 0")  # fmt: skip
-    return {(account, sku, location, lot): Level(*quantities) for account, sku, location, lot, *quantities in found}
+    found = rows(database, "SELECT account_id, warehouse_id, sku, location_id, lot_id, available, reserved, version "
+                           "FROM levels WHERE version > 0")  # fmt: skip
+    return {(account, place, sku, bin_, lot): Level(*units) for account, place, sku, bin_, lot, *units in found}
 
 
 def said(applied: Applied) -> list[tuple[str, int | None]]:
@@ -122,7 +126,9 @@ def meant(fates: list[Fate]) -> list[tuple[str, int | None]]:
 @given(
     st.lists(any_row.map(drawn), min_size=1, max_size=8),
     st.lists(any_row.map(drawn), max_size=4),
-    st.sampled_from(list(Duplicates)),
+    st.fixed_dictionaries(
+        {"duplicates": st.sampled_from(list(Duplicates)), "warehouse_id": st.sampled_from(["w1", "w1", "*"])}
+    ),
     st.integers(0, 4),
 )
 @settings(
@@ -132,15 +138,19 @@ def meant(fates: list[Fate]) -> list[tuple[str, int | None]]:
     phases=[Phase.generate],  # the levels are other ones when a case is tried again
 )
 def test_any_two_chunks_do_what_the_rules_say_with_commands_in_between(
-    house: Database, first: list[dict[str, str]], second: list[dict[str, str]], duplicates: Duplicates, added: int
+    house: Database,
+    first: list[dict[str, str]],
+    second: list[dict[str, str]],
+    how: dict[str, Any],
+    added: int,
 ) -> None:
     """The levels are what the examples before have left. A check tells beforehand what becomes of each row."""
     before = stocked(house)
     for file in (first, second):
-        model = Model(before)
-        fates = meant(model.apply(file, duplicates))
-        assert said(apply_rows(house, *file, effect=Effect.CHECK, duplicates=duplicates)) == fates
-        assert said(apply_rows(house, *file, duplicates=duplicates)) == fates
+        model = Model(before, how["warehouse_id"])
+        fates = meant(model.apply(file, how["duplicates"]))
+        assert said(apply_rows(house, *file, effect=Effect.CHECK, **how)) == fates
+        assert said(apply_rows(house, *file, **how)) == fates
         assert stocked(house) == {key: level for key, level in model.levels.items() if level.version}
         if added:
             fill_level(house, added, reserved=1)

@@ -16,7 +16,18 @@ from pipeline.store.database import Database
 
 COMMANDS = (
     *("doctor", "up", "worker", "send", "do", "levels", "log", "audit", "db upgrade", "topics apply", "events tail"),
-    *("warehouses", "locations", "products", "lots", "schedules", "transfers", "channels", "reasons", "links"),
+    *(
+        "warehouses",
+        "locations",
+        "products",
+        "lots",
+        "schedules",
+        "transfers",
+        "allocations",
+        "channels",
+        "reasons",
+        "links",
+    ),
     *("sync submit", "sync list", "sync show", "sync errors", "sync items", "sync diff"),
     *("sync approve", "sync confirm", "sync revert", "sync abort"),
     *("snapshot create", "snapshot list", "snapshot show", "snapshot abort"),

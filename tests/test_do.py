@@ -84,7 +84,9 @@ def test_fields_say_what_may_be_written() -> None:
     assert "whole number from -1,000,000,000 to 1,000,000,000" in shown
     assert "list of {warehouse_id, sku, delta, expected_quantity?" in shown
     assert "instant, as 2026-01-31T12:00:00Z" in onhand("do", "inventory.schedule", "--fields").stdout
-    assert "{any name: sku | quantity | action" in " ".join(onhand("do", "account.upsert", "--fields").stdout.split())
+    account = " ".join(onhand("do", "account.upsert", "--fields").stdout.split())
+    assert "{any name: sku | quantity | action" in account
+    assert "text of up to 40 characters or empty" in account
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,18 @@ from pipeline.store.database import Database
 from schemas.errors import ErrorCode
 from schemas.reasons import Reason
 
-LISTS = ("warehouses", "locations", "products", "lots", "schedules", "transfers", "channels", "reasons", "links")
+LISTS = (
+    "warehouses",
+    "locations",
+    "products",
+    "lots",
+    "schedules",
+    "transfers",
+    "allocations",
+    "channels",
+    "reasons",
+    "links",
+)
 VIEWS = (*LISTS, "levels", "log")
 
 # Both accounts have the same of everything, under ids that begin with the account's.
@@ -51,6 +62,10 @@ _FILL = """
     INSERT INTO transfer_lines (account_id, transfer_id, line, sku, lot_id, location_id, quantity, received, lost)
     SELECT a, a || '-t1', t.line, a || '-P2', '', 'unassigned', 10, t.received, t.lost
     FROM {a}, (VALUES (1, 4, 1), (2, 9, 1)) AS t (line, received, lost);
+    INSERT INTO allocations (account_id, document, level_id, quantity, created_at)
+    SELECT account_id, account_id || o.document, level_id, o.quantity, now() - make_interval(days => o.days)
+    FROM levels, (VALUES ('-SO-2', 2, 1), ('-SO-1', 1, 3)) AS o (document, quantity, days)
+    WHERE location_id = 'b1';
     INSERT INTO channel_locations (account_id, channel, external_location_id, warehouse_id, master)
     SELECT a, a || c.channel, c.id, a || '-w1', c.master
     FROM {a}, (VALUES ('-shop', '101', true), ('-shop', '102', false)) AS c (channel, id, master);
@@ -189,6 +204,21 @@ def test_transfers_say_what_is_still_on_its_way() -> None:
     assert column("transfers", "line", "--transfer", "acme-t1") == [1, 2]
     assert rows("transfers", "--transfer", "rival-t1") == []
     assert rows("transfers")[0]["document"] == "PO-1"
+
+
+def test_allocations_say_which_order_has_how_many_units_where_and_since_when() -> None:
+    found = [(a["document"], a["sku"], a["lot_id"], a["location_id"], a["quantity"]) for a in rows("allocations")]
+    assert found == [
+        ("acme-SO-1", "acme-P1", "acme-L1", "b1", 1), ("acme-SO-1", "acme-P2", None, "b1", 1),
+        ("acme-SO-2", "acme-P1", "acme-L1", "b1", 2), ("acme-SO-2", "acme-P2", None, "b1", 2),
+    ]  # fmt: skip
+    assert column("allocations", "quantity", "--document", "acme-SO-2") == [2, 2]
+    assert column("allocations", "sku", "--document", "acme-SO-1", "--sku", "acme-P2") == ["acme-P2"]
+    assert len(rows("allocations", "--warehouse", "acme-w1")) == 4
+    assert rows("allocations", "--warehouse", "acme-w2") == rows("allocations", "--document", "rival-SO-1") == []
+    assert datetime.fromisoformat(rows("allocations")[0]["since"]) < datetime.now(UTC) - timedelta(days=2)
+    table = onhand("allocations", "--account", "acme").stdout.splitlines()
+    assert table[0].split() == ["document", "warehouse_id", "sku", "location_id", "lot_id", "quantity", "since"]
 
 
 def test_channels_name_their_warehouse_and_the_master() -> None:

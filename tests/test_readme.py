@@ -19,6 +19,7 @@ from consumers.settings import Settings
 from infra.cli import app
 from schemas.cloudevents import StructuredEvent
 from schemas.commands import COMMANDS
+from schemas.commands.base import Command
 from schemas.errors import ErrorCode
 from schemas.reasons import Reason
 from schemas.topics import TOPICS
@@ -163,8 +164,21 @@ def test_the_table_of_error_codes_is_the_list() -> None:
 
 
 def test_the_table_of_commands_is_the_list() -> None:
-    rows = [f"| `{name}` | {(inspect.getdoc(model) or '').splitlines()[0]} |" for name, model in COMMANDS.items()]
-    assert _table("| command | what it says |") == rows
+    rows = [
+        f"| `{name}` | {(inspect.getdoc(model) or '').splitlines()[0]} | {_in_order_with(model)} |"
+        for name, model in COMMANDS.items()
+    ]
+    assert _table("| command | what it says | in order with |") == rows
+
+
+def _in_order_with(model: type[Command]) -> str:
+    """What the command line's Kafka key of a command says; tests/test_order_keys.py tests that it does."""
+    fields = model.model_fields.keys()
+    if "transfer_id" in fields:
+        return "its transfer"
+    if {"warehouse_id", "sku"} <= fields:
+        return "its SKU; with `lines`, its document" if model.LINES_FORM else "its SKU"
+    return "its document" if "document" in fields else "nothing"
 
 
 def test_the_table_of_reasons_is_the_list() -> None:

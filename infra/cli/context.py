@@ -18,6 +18,7 @@ from pipeline.errors import TryLater
 from pipeline.store.database import Database
 from schemas import identifiers as ids
 from schemas.cloudevents import Attribute, EventId
+from schemas.commands.base import DocumentNumber
 from schemas.identifiers import (
     AccountId,
     AccountIdField,
@@ -30,6 +31,7 @@ from schemas.identifiers import (
     Text,
     WarehouseId,
     WarehouseIdField,
+    WarehouseOrAllField,
 )
 from schemas.topics import Topic
 
@@ -91,10 +93,23 @@ Warehouse = Annotated[
         "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Only of this warehouse."
     ),
 ]
-RequiredWarehouse = Annotated[
+_WAREHOUSE_OR_ALL = _parser(WarehouseOrAllField, "a warehouse id, or *")
+RequestedWarehouse = Annotated[
     WarehouseId,
     typer.Option(
-        "--warehouse", parser=_parser(WarehouseIdField, "a warehouse id"), metavar="ID", help="Whose stock it is."
+        "--warehouse",
+        parser=_WAREHOUSE_OR_ALL,
+        metavar="ID",
+        help="Whose stock it is; '*', in quotes: that of the warehouse that each row names in the column `warehouse`.",
+    ),
+]
+WarehouseOfSync = Annotated[
+    WarehouseId | None,
+    typer.Option(
+        "--warehouse",
+        parser=_WAREHOUSE_OR_ALL,
+        metavar="ID",
+        help="Only of this warehouse; '*' for those whose rows name their warehouses.",
     ),
 ]
 Sku = Annotated[
@@ -113,7 +128,13 @@ OfActor = Annotated[
     str | None, typer.Option("--actor", parser=TEXT, metavar="TEXT", help="Only by this person or system.")
 ]
 OfDocument = Annotated[
-    str | None, typer.Option("--document", parser=TEXT, metavar="NUMBER", help="Only of this order, purchase order…")
+    str | None,
+    typer.Option(
+        "--document",
+        parser=_parser(DocumentNumber, "the number of a document"),
+        metavar="NUMBER",
+        help="Only of this order, purchase order…",
+    ),
 ]
 OfCommand = Annotated[
     str | None, typer.Option("--command", parser=TEXT, metavar="ID", help="Only by commands of this id.")

@@ -57,8 +57,9 @@ def _choices(schema: _Schema, definitions: _Schema) -> list[_Schema]:
 
 
 def _words(schema: _Schema, definitions: _Schema) -> str:
-    if "enum" in schema:
-        return " | ".join(schema["enum"])
+    if "enum" in schema or "const" in schema:
+        values = schema["enum"] if "enum" in schema else [schema["const"]]
+        return " | ".join(value or "empty" for value in values)
     match schema["type"]:
         case "integer":
             return f"whole number from {schema['minimum']:,} to {schema['maximum']:,}"

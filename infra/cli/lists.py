@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from infra.cli.context import Account, CustomerAccount, Location, Sku, TransferId, Warehouse, open_reading
+from infra.cli.context import Account, CustomerAccount, Location, OfDocument, Sku, TransferId, Warehouse, open_reading
 from infra.cli.output import AsJson, Limit, print_rows, rows_to_ask
 from pipeline import listings
 from pipeline.store.pages import Row
@@ -95,6 +95,22 @@ def transfers(
         _print(rows, limit, as_json=as_json)
 
 
+def allocations(
+    account: Account,
+    customer_account: CustomerAccount = None,
+    warehouse: Warehouse = None,
+    sku: Sku = None,
+    document: OfDocument = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Units that are committed to orders, not yet shipped or cancelled: by document and level, and since when."""
+    with open_reading(account, customer_account) as (database, owner):
+        most = rows_to_ask(limit, as_json=as_json)
+        rows = listings.allocations(database, owner, listings.Allocations(document, warehouse, sku), limit=most)
+        _print(rows, limit, as_json=as_json)
+
+
 def channels(
     account: Account,
     customer_account: CustomerAccount = None,
@@ -130,7 +146,7 @@ def links(
 
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
-    warehouses, locations, products, lots, schedules, transfers, channels, reasons, links,
+    warehouses, locations, products, lots, schedules, transfers, allocations, channels, reasons, links,
 )  # fmt: skip
 
 
@@ -140,7 +156,9 @@ def _print(rows: Iterable[Row], limit: int | None, *, as_json: bool) -> None:
 
 def _short(row: Row) -> Row:
     """For a table: without what a person rarely asks for, lists of things as words."""
-    short: dict[str, Any] = {name: row[name] for name in row if name not in {"created_at", "updated_at", "overdue"}}
+    short: dict[str, Any] = {
+        name: row[name] for name in row if name not in {"created_at", "updated_at", "overdue", "level_id"}
+    }
     if row.get("overdue"):
         short["status"] = "overdue"
     if "vendors" in row:

@@ -66,9 +66,21 @@ def order(command_type: str, data: Mapping[str, Any], sender: Sender, command_id
     if message_id.startswith(RESERVED_IDS):
         raise BadOrder(f"id: begins with {RESERVED_IDS!r}, which is onhand's own")
     try:
-        read_value(model, filled)
+        command = read_value(model, filled)
     except ValidationError as error:
         raise BadOrder(fault_words(error, _MOST_FAULTS)) from None
-    key = f"{filled['warehouse_id']}:{filled['sku']}" if {"warehouse_id", "sku"} <= filled.keys() else message_id
     text = json.dumps(filled, ensure_ascii=False, separators=(",", ":"))
-    return Message(command_type, message_id, key, text.encode())
+    return Message(command_type, message_id, key_of(command, message_id), text.encode())
+
+
+def key_of(command: Command, command_id: str) -> str:
+    """The Kafka key that keeps a command in order with others about the same thing.
+
+    That is a SKU in a warehouse for a stock command of one line, else a transfer, else the document; if it has none of
+    them, the command alone.
+    """
+    warehouse_id, sku = getattr(command, "warehouse_id", None), getattr(command, "sku", None)
+    if warehouse_id is not None and sku is not None:
+        return f"{warehouse_id}:{sku}"
+    document = getattr(command, "transfer_id", None) or getattr(command, "document", None)
+    return f"{command.owner}:{document}" if document else command_id

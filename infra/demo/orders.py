@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from infra.cli.messages import Message
+from infra.cli.orders import key_of
 from infra.demo.catalogue import ACCOUNT, MAIN, RESERVE, SHOP, SHOP_ONLY_SKU, bin_id, sku
 from infra.demo.expected import Answer, Expected, Place
 from schemas.commands.base import Command
@@ -21,9 +22,8 @@ _StockCommand = AddInventory | RemoveInventory | ReplaceInventory
 
 def message(command: Command, command_id: str) -> Message:
     """The command as it is sent, in order with the others of its level."""
-    fields = command.model_dump()
-    key = f"{fields['warehouse_id']}:{fields['sku']}" if {"warehouse_id", "sku"} <= fields.keys() else command_id
-    return Message(command.TYPE, command_id, key, command.model_dump_json(exclude_none=True).encode())
+    data = command.model_dump_json(exclude_none=True).encode()
+    return Message(command.TYPE, command_id, key_of(command, command_id), data)
 
 
 def catalogue_messages(commands: Iterable[Command], expected: Expected) -> Iterator[Message]:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey
+from pipeline.inventory.shortage import Shortage
+from pipeline.store.allocations import Held
 from pipeline.store.channels import ChannelLink, ChannelLocation
 from pipeline.store.incoming import DocumentKey, Schedule, Transfer
 from pipeline.store.levels import LedgerEntry, Place
@@ -24,6 +27,10 @@ class Book:
     """Why the catalogue does not allow stock there, for each such key."""
     schedules: dict[DocumentKey, Schedule] = field(default_factory=dict)
     transfers: dict[DocumentKey, Transfer] = field(default_factory=dict)
+    allocations: Held = field(default_factory=dict)
+    """What the orders of the batch have open, on the levels that the batch names and some others."""
+    short: list[tuple[ReceivedCommand, Shortage]] = field(default_factory=list)
+    """The commands that were rejected for want of stock, which may be committed to documents."""
     reasons: set[tuple[str, str]] = field(default_factory=set)
     """The reasons, by account and code, that accounts have registered, of those that the batch names."""
     locations: set[LocationKey] = field(default_factory=set)

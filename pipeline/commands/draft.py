@@ -3,10 +3,13 @@
 from pipeline.commands.book import Book
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
+from pipeline.inventory.allocations import allocated
 from pipeline.inventory.level import Level, LevelKey, StateDelta
 from pipeline.inventory.operations import Operation, apply
+from pipeline.inventory.shortage import Shortage
 from pipeline.inventory.spread import Share, spread, total
 from pipeline.inventory.steps import Step, Total
+from pipeline.store.allocations import Held
 from pipeline.store.commands import Outcome
 from pipeline.store.incoming import DocumentKey, Schedule, Transfer
 from pipeline.store.levels import Cause, LedgerEntry
@@ -31,6 +34,7 @@ class Draft:
         self._entries: list[LedgerEntry] = []
         self._schedules: dict[DocumentKey, Schedule] = {}
         self._transfers: dict[DocumentKey, Transfer] = {}
+        self._allocations: Held = {}
         self._gone: list[LocationKey] = []
         self._cause = _cause(book, delivery, origin)
 
@@ -49,6 +53,12 @@ class Draft:
             return
         self.book.check_place(step.key)
         _check_guards(self.level(step.key), step)
+        if step.allocates is not None:
+            order = (self.owner, step.allocates)
+            if order not in self._allocations:
+                self._allocations[order] = dict(self.book.allocations.get(order, {}))
+            held = self._allocations[order]
+            held[step.key] = allocated(step, self.level(step.key), held)
         self.post(step.key, step.operation, step.reason)
 
     def post(self, key: LevelKey, operation: Operation, reason: str | None = None) -> None:
@@ -58,7 +68,10 @@ class Draft:
             Invalid: the operation breaks a rule.
         """
         before = self.level(key)
-        after, lines = apply(before, operation, allow_negative=self.book.places[key].allow_negative)
+        try:
+            after, lines = apply(before, operation, allow_negative=self.book.places[key].allow_negative)
+        except Shortage as short:
+            raise short.at(key.words) from None
         if lines:
             self._levels[key] = after
             cause = self._cause if reason is None else self._cause._replace(reason=reason)
@@ -128,6 +141,7 @@ class Draft:
         book.entries.extend(self._entries)
         book.schedules.update(self._schedules)
         book.transfers.update(self._transfers)
+        book.allocations.update(self._allocations)
         book.gone.update(self._gone)
 
 
@@ -144,12 +158,19 @@ def carry_out_alone(book: Book, delivery: ReceivedCommand, step: Step) -> Outcom
     book.check_place(key)
     before = book.levels[key]
     _check_guards(before, step)
-    after, lines = apply(before, step.operation, allow_negative=book.places[key].allow_negative)
+    order = (key.account_id, step.allocates) if step.allocates is not None else None
+    still_open = allocated(step, before, book.allocations.get(order, {})) if order else 0
+    try:
+        after, lines = apply(before, step.operation, allow_negative=book.places[key].allow_negative)
+    except Shortage as short:
+        raise short.at(key.words) from None
     if lines:
         book.levels[key] = after
         if step.reason is not None:
             cause = cause._replace(reason=step.reason)
         book.entries.append(LedgerEntry(after.level_id, after.version, lines, cause))
+    if order:
+        book.allocations.setdefault(order, {})[key] = still_open
     return delivery.applied((_touched(key, after, lines),), 1 if lines else 0)
 
 

@@ -19,6 +19,7 @@ from pipeline.commands.stock import Scope, StockWork, decide_stock, orders, scop
 from pipeline.errors import TryLater
 from pipeline.store import commands as command_store
 from pipeline.store import levels as level_store
+from pipeline.store.allocations import write_allocations
 from pipeline.store.commands import Outcome
 from pipeline.store.database import Database
 from pipeline.store.locations import delete_locations
@@ -143,6 +144,8 @@ def _write(
     if work.levels:
         level_store.update_levels(connection, work.levels)
         level_store.append_ledger(connection, work.entries, batches)
+    if work.allocations:
+        write_allocations(connection, work.allocations)
     if work.deleted:
         delete_locations(connection, work.deleted)
     if outcomes:

@@ -32,6 +32,8 @@ def act(draft: Draft, command: DeleteLocation) -> None:
         level = draft.level(key)
         if level.incoming:
             raise Invalid(ErrorCode.LOCATION_NOT_EMPTY, f"{key.sku}: {level.incoming} incoming")
+        if level.committed:
+            raise Invalid(ErrorCode.LOCATION_NOT_EMPTY, f"{key.sku}: {level.committed} committed to orders")
         if any(level[2:]):
             if not command.remove_inventory:
                 raise Invalid(ErrorCode.LOCATION_NOT_EMPTY, f"{key.sku}: {level.on_hand} on hand")

@@ -14,11 +14,13 @@ from pipeline.commands.incoming import Documents
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey
+from pipeline.inventory.shortage import Shortage
 from pipeline.inventory.steps import Step, Steps, Total, steps_by_command
 from pipeline.inventory.workflows import steps_by_workflow
 from pipeline.store import levels as store
+from pipeline.store.allocations import Allocation, Held, documents_of_levels, open_allocations
 from pipeline.store.channels import ChannelLink, ChannelLocation
-from pipeline.store.commands import Outcome
+from pipeline.store.commands import CommandKey, Outcome
 from pipeline.store.levels import LedgerEntry, Place
 from pipeline.store.locations import LocationKey, existing_locations
 from pipeline.store.reasons import registered_reasons
@@ -27,6 +29,7 @@ from schemas.commands.channels import ChannelCounts
 from schemas.commands.stock import ApplySchedule
 from schemas.identifiers import UNASSIGNED
 from schemas.reasons import BUILT_IN
+from schemas.shortages import named
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ class StockWork:
     outcomes: list[Outcome] = field(default_factory=list)
     documents: Documents = field(default_factory=Documents)
     """The schedules and transfers of the batch as they end."""
+    allocations: Sequence[Allocation] = ()
+    """Those that have changed, as they end."""
     deleted: Collection[LocationKey] = ()
 
 
@@ -81,6 +86,8 @@ class Scope:
     """Counted in their whole warehouse: all their levels there take part."""
     locations: set[LocationKey] = field(default_factory=set)
     """To be deleted: all levels in them are emptied."""
+    allocations: set[tuple[LevelKey, str]] = field(default_factory=set)
+    """What orders may have open: level and document."""
 
 
 def scope_of(batch: Iterable[_Order], documents: Documents, channels: Mapping[ChannelLocation, ChannelLink]) -> Scope:
@@ -92,6 +99,8 @@ def scope_of(batch: Iterable[_Order], documents: Documents, channels: Mapping[Ch
                 scope.keys.add(step.key)
                 if isinstance(step, Total):
                     scope.products.add(step.key[:3])
+                elif step.allocates is not None:
+                    scope.allocations.add((step.key, step.allocates))
             continue
         command = delivery.command
         if isinstance(command, ChannelCounts):
@@ -111,15 +120,50 @@ def decide_stock(
     """Lock the levels of all commands, then let one command after the other change them in memory."""
     _open(connection, batch, scope, book)
     book.schedules, book.transfers = dict(documents.schedules), dict(documents.transfers)
-    before = dict(book.levels)
+    book.allocations = _open_allocations(connection, scope, book)
+    before, open_before = dict(book.levels), {order: dict(held) for order, held in book.allocations.items()}
     outcomes = [outcome for order in batch if (outcome := _carry_out(order, book))]
+    if book.short:
+        outcomes = _with_documents(connection, outcomes, book)
     return StockWork(
         levels=[(key.account_id, level) for key, level in book.levels.items() if level is not before[key]],
         entries=book.entries,
         outcomes=outcomes,
         documents=Documents(book.schedules, book.transfers),
+        allocations=[
+            Allocation(*order, book.levels[key].level_id, quantity)
+            for order, held in book.allocations.items()
+            for key, quantity in held.items()
+            if quantity != open_before.get(order, {}).get(key, 0)
+        ],
         deleted=book.gone,
     )
+
+
+def _open_allocations(connection: psycopg.Connection, scope: Scope, book: Book) -> Held:
+    """What the orders of the batch have open. Their levels are held by now, and nobody else can change it."""
+    asked = {
+        (key.account_id, document, level.level_id)
+        for key, document in scope.allocations
+        if (level := book.levels.get(key))
+    }
+    return open_allocations(connection, asked) if asked else {}
+
+
+def _with_documents(connection: psycopg.Connection, outcomes: list[Outcome], book: Book) -> list[Outcome]:
+    """The outcomes; where stock was short, with the documents that it is committed to when the batch ends."""
+    ids = {level_id for _, short in book.short for level_id in short.committed_levels}
+    promised = {level_id: set(documents) for level_id, documents in documents_of_levels(connection, ids).items()}
+    for (_, document), held in book.allocations.items():
+        for key, quantity in held.items():
+            if (level := book.levels.get(key)) and level.level_id in ids:
+                documents = promised.setdefault(level.level_id, set())
+                documents.add(document) if quantity else documents.discard(document)
+    told: dict[CommandKey, Outcome] = {}
+    for delivery, short in book.short:
+        documents = set[str]().union(*(promised.get(level_id, ()) for level_id in short.committed_levels))
+        told[delivery.key] = delivery.rejected(short.promised_to(named(sorted(documents))))
+    return [told.get(outcome.key, outcome) for outcome in outcomes]
 
 
 def _open(connection: psycopg.Connection, batch: Sequence[_Order], scope: Scope, book: Book) -> None:
@@ -223,6 +267,8 @@ def _carry_out(order: _Order, book: Book) -> Outcome | None:
         if isinstance(command, ApplySchedule):
             log.warning("schedule %s of %s is due: %s", command.schedule_id, command.owner, reason)
             return None
+        if isinstance(reason, Shortage) and reason.committed_levels:
+            book.short.append((delivery, reason))
         return delivery.rejected(reason)
     draft.commit()
     return delivery.applied(draft.touched, draft.change_count, message)

@@ -14,6 +14,12 @@ class LevelKey(NamedTuple):
     location_id: str
     lot_id: str = ""
 
+    @property
+    def words(self) -> str:
+        """The level for a person, who knows the account."""
+        lot = f" lot {self.lot_id}" if self.lot_id else ""
+        return f"{self.sku}{lot} in {self.location_id} of {self.warehouse_id}"
+
 
 class Level(NamedTuple):
     """Quantities are in units. `version` counts the changes of the level, from 0 for one that was never stocked."""

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, StateDelta, changed
+from pipeline.inventory.shortage import Shortage
 from schemas.errors import ErrorCode
 from schemas.identifiers import MAX_LEVEL
 from schemas.states import InventoryState
@@ -70,13 +71,16 @@ def apply(level: Level, operation: Operation, *, allow_negative: bool) -> tuple[
     """The level after the operation, and the ledger lines (none where nothing changes).
 
     Raises:
-        Invalid: INSUFFICIENT_STOCK, the change would leave a state below zero; only what is available may be, where the
-            warehouse allows it. QUANTITY_OUT_OF_RANGE, a state would pass MAX_LEVEL.
+        Shortage: the change would leave a state below zero; only what is available may be, where the warehouse allows
+            it.
+        Invalid: QUANTITY_OUT_OF_RANGE, a state would pass MAX_LEVEL.
     """
     after, lines = changed(level, operation.deltas(level))
     for state, delta, quantity in lines:
         if delta < 0 and quantity < 0 and not (allow_negative and state is InventoryState.AVAILABLE):
-            raise Invalid(ErrorCode.INSUFFICIENT_STOCK, f"{state} is {quantity - delta}, the change is {delta}")
+            if isinstance(operation, SetTo):
+                raise Shortage((level,), operation.quantity, state, counted=True)
+            raise Shortage((level,), -delta, state)
         if abs(quantity) > MAX_LEVEL:
             raise Invalid(ErrorCode.QUANTITY_OUT_OF_RANGE, f"{state} would be {quantity}")
     return after, lines

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.errors import Invalid
 from pipeline.inventory.level import Level, LevelKey
 from pipeline.inventory.operations import SetTo, Shift
+from pipeline.inventory.shortage import Shortage
 from pipeline.inventory.steps import AVAILABLE
-from schemas.errors import ErrorCode
 
 
 class Share(NamedTuple):
@@ -34,7 +33,7 @@ def spread(
         shares: each level that takes part; the one of the unassigned bin may be missing.
 
     Raises:
-        Invalid: INSUFFICIENT_STOCK, less is available than has to go.
+        Shortage: less is available than has to go.
     """
     difference = operation.quantity - total(shares, operation)
     if difference > 0:
@@ -46,7 +45,8 @@ def spread(
         taken[share.key] = min(short, max(share.level.available, 0))
         short -= taken[share.key]
     if short and not allow_negative:
-        raise Invalid(ErrorCode.INSUFFICIENT_STOCK, f"{short} more have to go than are available in the warehouse")
+        where = f"{unassigned.sku} in {unassigned.warehouse_id}"
+        raise Shortage([share.level for share in shares], operation.quantity, counted=True, where=where)
     taken[unassigned] += short  # in one step with what was there: one count changes a level once
     for key, quantity in taken.items():
         if quantity:

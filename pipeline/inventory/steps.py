@@ -23,6 +23,8 @@ class Step(NamedTuple):
     reason: str | None = None
     expected_quantity: int | None = None
     expected_version: int | None = None
+    allocates: str | None = None
+    """The document whose allocation the operation, a Shift to or from committed, changes; None: it changes none."""
 
 
 class Total(NamedTuple):

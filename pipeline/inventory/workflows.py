@@ -32,7 +32,11 @@ def _shifts(source: InventoryState | None, target: InventoryState | None, reason
     """Every line shifts its quantity the same way."""
 
     def steps(message: Any) -> Iterator[Step]:
-        return (Step(_key(message, line), Shift(line.quantity, source, target), reason) for line in message.lines)
+        document = message.document if COMMITTED in (source, target) else None
+        return (
+            Step(_key(message, line), Shift(line.quantity, source, target), reason, allocates=document)
+            for line in message.lines
+        )
 
     return steps
 

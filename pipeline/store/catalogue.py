@@ -8,9 +8,10 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
+from pipeline.inventory.level import LevelKey
 from pipeline.store.statements import statements
 from schemas.commands.catalogue import UpsertWarehouse
-from schemas.identifiers import UNASSIGNED
+from schemas.identifiers import ALL_WAREHOUSES, UNASSIGNED
 
 _SQL = statements("catalogue")
 
@@ -78,6 +79,20 @@ def warehouses(connection: psycopg.Connection, keys: Iterable[tuple[str, str]]) 
     return {w.key: w for w in found}
 
 
+class GuardShares(NamedTuple):
+    """Shares for the wipe guard, in percent: None where there is none."""
+
+    zeroed: int | None
+    missing: int | None
+
+
+def guard_shares(connection: psycopg.Connection, key: WarehouseKey) -> GuardShares:
+    """The shares of a warehouse; of ALL_WAREHOUSES, which are judged one by one, the lowest share of missing SKUs."""
+    row = connection.execute(_SQL["guard_shares"], {**key._asdict(), "all": ALL_WAREHOUSES}).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate gives one row
+    return GuardShares._make(row)
+
+
 def warehouse_names(connection: psycopg.Connection, key: WarehouseKey) -> tuple[str, ...]:
     """What a warehouse is called: its id and its name."""
     row = connection.execute(_SQL["warehouse_name"], key._asdict()).fetchone()
@@ -101,10 +116,15 @@ def hold_warehouses(connection: psycopg.Connection, keys: Collection[WarehouseKe
     return {w.key: w for w in found}
 
 
-def with_negative_stock(connection: psycopg.Connection, keys: Collection[WarehouseKey]) -> set[WarehouseKey]:
-    """Those of the warehouses in which a level has less than nothing available."""
+def negative_levels(
+    connection: psycopg.Connection, keys: Collection[WarehouseKey]
+) -> Mapping[WarehouseKey, list[tuple[LevelKey, int]]]:
+    """A few levels that have less than nothing available, with what that is, of each warehouse that has such."""
     parameters = _columns(keys, "account_ids", "warehouse_ids")
-    return {WarehouseKey(*row) for row in connection.execute(_SQL["with_negative_stock"], parameters)}
+    found: dict[WarehouseKey, list[tuple[LevelKey, int]]] = {}
+    for *place, available in connection.execute(_SQL["negative_levels"], parameters):
+        found.setdefault(WarehouseKey(*place[:2]), []).append((LevelKey(*place), available))
+    return found
 
 
 def change_warehouses(connection: psycopg.Connection, commands: Mapping[WarehouseKey, UpsertWarehouse]) -> None:

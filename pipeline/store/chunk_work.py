@@ -24,10 +24,10 @@ _LARGE: Final = 100_000
 class ChunkWork:
     """What a chunk is about.
 
-    `customer_account_id` owns the stock that rows do not name an owner of, else the account itself. `month` is where
-    the job keeps its rows. `as_of`: levels that have changed since are not replaced. `skip_changed`: a row whose
-    expectation does not hold is left out, as in a revert, and no error. `has_left_rows`: some rows may leave
-    the stock as it is.
+    `warehouse_id` may be ALL_WAREHOUSES: then each row has to name its own. `customer_account_id` owns the stock that
+    rows do not name an owner of, else the account itself. `month` is where the job keeps its rows. `as_of`: levels
+    that have changed since are not replaced. `skip_changed`: a row whose expectation does not hold is left out, as in a
+    revert, and no error. `has_left_rows`: some rows may leave the stock as it is.
     """
 
     key: SyncKey
@@ -67,10 +67,17 @@ class Effect(StrEnum):
     """Nothing: what they would do if all are good is noted."""
 
 
-class Survey(NamedTuple):
-    """What was staged: the owners that rows name ('' for none), and whether there is what a plain file has not."""
+class Named(NamedTuple):
+    """What a row has in the columns that say whose stock it is about: '' for nothing."""
 
-    customers: Sequence[str]
+    customer: str
+    warehouse: str
+
+
+class Survey(NamedTuple):
+    """What was staged: the owners that rows name, and whether there is what a plain file has not."""
+
+    owners: Sequence[Named]
     row_count: int
     has_moves: bool
     has_lots: bool
@@ -84,8 +91,9 @@ class Survey(NamedTuple):
 def survey(connection: psycopg.Connection) -> Survey:
     """Look at what was staged."""
     found = connection.execute(_SQL["survey"]).fetchall()
-    customers, rows, moves, lots = zip(*found, strict=True) if found else ((), (), (), ())
-    return Survey(customers, sum(rows), has_moves=any(moves), has_lots=any(lots))
+    customers, warehouses, rows, moves, lots = zip(*found, strict=True) if found else ((), (), (), (), ())
+    owners = [Named(*pair) for pair in zip(customers, warehouses, strict=True)]
+    return Survey(owners, sum(rows), has_moves=any(moves), has_lots=any(lots))
 
 
 def holds(connection: psycopg.Connection, statement: LiteralString, work: ChunkWork) -> bool:

@@ -10,7 +10,6 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from pipeline.store.accounts import LinkKey, link_scopes
 from pipeline.store.chunk_copies import decide_copies, settle_copies
 from pipeline.store.chunk_levels import (
     append_ledger,
@@ -19,10 +18,9 @@ from pipeline.store.chunk_levels import (
     has_errors,
     undone,
 )
+from pipeline.store.chunk_owners import find_owners
 from pipeline.store.chunk_work import ChunkWork, Effect, Survey, read, survey, write_frame
 from pipeline.store.statements import statements
-from pipeline.store.warehouse_locks import lock_warehouses
-from schemas.commands.catalogue import Scope
 from schemas.states import ItemStatus
 from schemas.upload_rows import COLUMNS
 
@@ -129,24 +127,11 @@ def count_errors(connection: psycopg.Connection) -> dict[str, int]:
 
 
 def _resolve(connection: psycopg.Connection, work: ChunkWork, staged: Survey) -> None:
-    """Find out whose stock the rows are about, hold the warehouses, and look the rows up in the catalogue.
-
-    A customer that has not linked the account is answered like one that does not exist: nothing of it is looked up.
-    """
-    own = work.key.account_id
-    owners = {customer: customer or work.customer_account_id or own for customer in staged.customers}
-    links = {LinkKey(owner, own) for owner in owners.values() if owner != own}
-    scopes = link_scopes(connection, links) if links else {}
-    allowed = {own, *(link.account_id for link, scope in scopes.items() if scope == Scope.WRITE)}
-    lock_warehouses(connection, shared=[(owner, work.warehouse_id) for owner in allowed.intersection(owners.values())])
-    parameters = work.parameters(
-        customers=list(owners),
-        owner_ids=list(owners.values()),
-        allowed=[owner in allowed for owner in owners.values()],
-    )
+    """Find out whose stock the rows are about, hold the warehouses, and look the rows up in the catalogue."""
+    parameters = work.parameters()
     if staged.is_large:
         connection.execute(_SQL["analyze_stage"])
-    connection.execute(_SQL["insert_owners"], parameters)
+    find_owners(connection, work, staged.owners)
     connection.execute(_SQL["resolve"], parameters, prepare=False)
     if work.has_left_rows:
         connection.execute(_SQL["skip_left"])

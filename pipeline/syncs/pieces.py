@@ -125,9 +125,9 @@ class Pieces:
         first = self._layout.chunk_count
         if self._layout.max_zeroed_percent is not None:
             empties = counted.filter(pl.col("target") == 0)
-            self._append_for_guard(first, empties.select("sku", "location", "lot").collect())
+            self._append_for_guard(first, empties.select("sku", "location", "lot", "warehouse").collect())
         if self._layout.max_missing_percent is not None:
-            self._append_for_guard(first + 1, counted.select("sku").unique().collect())
+            self._append_for_guard(first + 1, counted.select("sku", "warehouse").unique().collect())
 
     def _append_for_guard(self, number: int, part: pl.DataFrame) -> None:
         if part.height:

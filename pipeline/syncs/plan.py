@@ -13,7 +13,7 @@ from pipeline.object_failures import own_bucket
 from pipeline.store import accounts, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.accounts import LinkKey, link_scopes
-from pipeline.store.catalogue import WarehouseKey, warehouse_names, warehouses
+from pipeline.store.catalogue import WarehouseKey, guard_shares, warehouse_names, warehouses
 from pipeline.store.sync_parts import RangeEdges
 from pipeline.store.syncs import Job, PlainSource, SyncKey
 from pipeline.syncs.begin import begin_processing
@@ -22,12 +22,13 @@ from pipeline.syncs.plain import make_plain
 from pipeline.syncs.revert import write_revert_file
 from pipeline.syncs.services import SyncServices
 from pipeline.syncs.whole_file import with_sample
-from pipeline.uploads.column_names import own_names, require_names
+from pipeline.uploads.column_names import own_names, require_names, require_warehouses
 from pipeline.uploads.cut import Position, cut_ranges
 from pipeline.uploads.header import behind_quantity, read_header
 from pipeline.uploads.share_links import text_instead
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
+from schemas.identifiers import ALL_WAREHOUSES
 from schemas.states import FailurePolicy, SyncState
 from schemas.uploads import RowAction
 
@@ -83,7 +84,8 @@ def _refusal(connection: psycopg.Connection, job: Job) -> Invalid | None:
     link = LinkKey(job.owner, job.key.account_id)
     if job.owner != job.key.account_id and link_scopes(connection, [link]).get(link) is not Scope.WRITE:
         return Invalid(ErrorCode.FORBIDDEN_ACCOUNT, job.owner)
-    if not warehouses(connection, [(job.owner, job.status.warehouse_id)]):
+    warehouse_id = job.status.warehouse_id
+    if warehouse_id != ALL_WAREHOUSES and not warehouses(connection, [(job.owner, warehouse_id)]):
         return Invalid(ErrorCode.UNKNOWN_WAREHOUSE, job.status.warehouse_id)
     return None
 
@@ -127,26 +129,27 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
     )
     with services.database.transaction() as connection:
         own = accounts.upload_settings(connection, job.key.account_id).columns
-        warehouse = warehouses(connection, [(job.owner, job.status.warehouse_id)])[job.owner, job.status.warehouse_id]
+        shares = guard_shares(connection, WarehouseKey(job.owner, job.status.warehouse_id))
         called = warehouse_names(connection, WarehouseKey(job.owner, job.status.warehouse_id))
     asked = {} if job.status.reverts else job.options.columns
     names = {} if job.status.reverts else own_names(own, asked)
     try:
         header = read_header(start, names, warehouse_names=called)
         require_names(header.names, asked)
+        if job.status.warehouse_id == ALL_WAREHOUSES:
+            require_warehouses(header.names, header.columns)
     except Invalid as fault:
         raise (fault if job.url.startswith(_S3) else text_instead(fault, job.url, start, source.size)) from None
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
-    share = warehouse.max_zeroed_percent
     layout = Layout(
         header,
         job.owner,
         chunk_count=1 if at_once else chunks_for(size, sample, services.limits.chunk_rows),
         by_location=by_location(header),
         action=job.options.action or RowAction.REPLACE,
-        max_zeroed_percent=services.limits.wipe_guard_percent if share is None else share,
-        max_missing_percent=warehouse.max_missing_percent,
+        max_zeroed_percent=services.limits.wipe_guard_percent if shares.zeroed is None else shares.zeroed,
+        max_missing_percent=shares.missing,
         behind=None if job.status.reverts else behind_quantity(header, names),
     )
     layout = with_sample(layout, sample, job.options.decimal)

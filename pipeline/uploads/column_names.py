@@ -111,6 +111,20 @@ def require_names(found: Sequence[str], asked: Mapping[str, str]) -> None:
         raise Invalid(ErrorCode.COLUMN_NOT_IN_HEADER, f"{_misspelt(missing, found)}; found {_all(found)}")
 
 
+def require_warehouses(found: Sequence[str], columns: Collection[str | None]) -> None:
+    """Look whether a header has a column in which rows name their warehouses.
+
+    Raises:
+        Invalid: WAREHOUSE_COLUMN_MISSING, with the options that may help.
+    """
+    if UploadColumn.WAREHOUSE not in columns:
+        parts = [f"found {_all(found)}"]
+        parts += [
+            f"perhaps {option(name, UploadColumn.WAREHOUSE)}" for name in found if Sense.WAREHOUSE in senses_of(name)
+        ]
+        raise Invalid(ErrorCode.WAREHOUSE_COLUMN_MISSING, "; ".join(parts))
+
+
 def option(name: str, column: str) -> str:
     """The option that says what a name means, to be copied."""
     text = f"{_shown(' '.join(name.split()))}={column}".replace("'", "'\"'\"'")

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.identifiers import AccountIdField, WarehouseIdField
+from schemas.identifiers import ALL_WAREHOUSES, AccountIdField, WarehouseIdField
 from schemas.uploads import FORCE_FOLDER, KEY_LAYOUT, REJECTS_PREFIX, SUBMITTED_FOLDER, UPLOAD_SUFFIXES, SkipReason
 
 _OWN: Final = re.compile(rf"{REJECTS_PREFIX}.*|[^/]+/[^/]+/{SUBMITTED_FOLDER}/.*", re.DOTALL)
@@ -14,7 +14,6 @@ _FOLDER_ENDS: Final = ("/", "_$folder$")
 _SYSTEM_FILES: Final = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".directory", "icon\r"}
 _SYSTEM_FOLDERS: Final = {"__macosx", ".ds_store", "@eadir", "#recycle", "$recycle.bin", "system volume information"}
 _UNFINISHED: Final = {"tmp", "temp", "part", "partial", "filepart", "crdownload", "download", "opdownload", "swp"}
-_EVERY_WAREHOUSE: Final = "*"
 _EXPECTED: Final = f"expected {KEY_LAYOUT}, or …/{FORCE_FOLDER}/{{name}}"
 
 _account: Final = TypeAdapter[str](AccountIdField)
@@ -82,7 +81,7 @@ def _place(key: str, parts: list[str]) -> Place | Refusal:
     account_id, warehouse_id = parts[:2]
     if not _is(_account, account_id):
         return Refusal(SkipReason.WRONG_FOLDER, f"{account_id!r} cannot be an account_id; {_EXPECTED}")
-    if warehouse_id != _EVERY_WAREHOUSE and not _is(_warehouse, warehouse_id):
+    if warehouse_id != ALL_WAREHOUSES and not _is(_warehouse, warehouse_id):
         return Refusal(SkipReason.WRONG_FOLDER, f"{warehouse_id!r} cannot be a warehouse_id; {_EXPECTED}")
     return Place(account_id, warehouse_id, force)
 

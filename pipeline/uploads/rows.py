@@ -36,7 +36,7 @@ _SHOWN_CHARACTERS: Final = 200
 _CHECKED_AT_ONCE: Final = 5_000
 """Rows. The model holds a copy of the columns, and a case for each rule and row, of all that it is given."""
 _LARGEST: Final = 2**63 - 1
-_NAMES: Final = ("sku", "location", "to_location", "lot")
+_NAMES: Final = ("sku", "location", "to_location", "lot", "warehouse")
 """What is compared with the catalogue, in NFC."""
 _FIELDS_ARE_READ: Final = (ErrorCode.TOO_FEW_FIELDS.value, ErrorCode.FIELD_TOO_LONG.value)
 """Problems of a record that leave certain what its filled fields are."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from schemas.identifiers import ID_PATTERN, MAX_ID_LENGTH, PRINTABLE_PATTERN, AccountId, AccountIdField, Text
+from schemas.identifiers import ID_PATTERN, MAX_ID_LENGTH, PRINTABLE_PATTERN, AccountId, AccountIdField, Text, nfc
 
 RESERVED_IDS: Final = "onhand:"
 """Command ids that begin so are onhand's own: the scheduler's. Nobody else's command may have one."""
@@ -16,7 +16,9 @@ ReasonCode = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LE
 """One of schemas.reasons.Reason, or one that the account has registered."""
 
 Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE_LENGTH, pattern=PRINTABLE_PATTERN)]
-DocumentNumber = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PRINTABLE_PATTERN)]
+DocumentNumber = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PRINTABLE_PATTERN), AfterValidator(nfc)
+]
 """The number of an order, purchase order, return… in the sender's system."""
 
 

@@ -26,6 +26,11 @@ def _counts(location: dict[str, Any], available: int, sku: str = "A") -> Order:
     return "channel.counts", {**location, "counts": [{"sku": sku, "available": available}]}
 
 
+def _order(event: str, document: str, *quantities: int) -> Order:
+    lines = [{"sku": "A", "location_id": "b1", "quantity": quantity} for quantity in quantities]
+    return f"order.{event}", {"warehouse_id": "dyn", "document": document, "lines": lines}
+
+
 def _sold_in(*warehouses: str, sku: str = "A") -> Order:
     return "product.upsert", {"sku": sku, "warehouse_ids": list(warehouses)}
 
@@ -46,6 +51,16 @@ _BATCHES: Final[dict[str, list[list[Order]]]] = {
         [_GONE, ("location.create", {**_BIN, "location_id": "b9", "name": "name of b1"})]
     ],
     "a bin is deleted, and then closed for sale": [[_GONE, _CLOSED]],
+    "a bin is kept from being deleted by an order until it is cancelled": [
+        [_order("allocated", "S-1", 2), _GONE, _order("cancelled", "S-1", 2), _GONE,
+         ("location.create", {**_BIN, "name": "name of b1"})]
+    ],
+    "orders are allocated, shipped and cancelled, some of them twice and some too early": [
+        [_order("shipped", "S-1", 1), _order("allocated", "S-1", 3), _order("allocated", "S-2", 2),
+         _order("cancelled", "S-1", 2), _order("cancelled", "S-1", 2), _order("shipped", "S-1", 1),
+         _order("cancelled", "S-1", 1), _order("shipped", "S-2", 2), _order("cancelled", "S-2", 2)],
+        [_order("allocated", "S-1", 1), _order("shipped", "S-1", 1, 1), _order("shipped", "S-1", 1)],
+    ],
     "a count of the warehouse, and then a bin is closed for sale": [
         [("inventory.set", {**_HERE, "state": "available", "quantity": 3, "whole_warehouse": True}), _CLOSED]
     ],

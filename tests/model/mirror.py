@@ -122,6 +122,11 @@ class Mirror:
         }
         differ = {key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)}
         assert not differ, [(key, found.get(key), expected.get(key)) for key in sorted(differ)]
+        allocations = self._ask(
+            "SELECT document, warehouse_id, sku, location_id, lot_id, quantity FROM allocations "
+            "JOIN levels USING (account_id, level_id) WHERE account_id = %s", self._account_id)  # fmt: skip
+        open_units = {(document, Key(*place)): quantity for document, *place, quantity in allocations}
+        assert open_units == self.model.world.allocations
         schedules = self._ask("SELECT schedule_id, status FROM schedules WHERE account_id = %s", self._account_id)
         assert dict(schedules) == {name: s.status for name, s in self.model.world.schedules.items()}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.model.small_world import (
     BINS,
+    DOCUMENTS,
     GOODS,
     HOURS,
     REASONS,
@@ -131,7 +132,8 @@ def _stock(chance: Random, kind: str) -> dict[str, Any]:
 def _workflow(chance: Random, kind: str) -> dict[str, Any]:
     at = warehouse(chance)
     extra = {"allocated": chance.random() < 0.5} if kind == "order.shipped" else {}
-    return {"warehouse_id": at, "document": "D-2", **extra, "lines": _lines(chance, lambda: LINE[kind](chance, at))}
+    document = chance.choice(DOCUMENTS)
+    return {"warehouse_id": at, "document": document, **extra, "lines": _lines(chance, lambda: LINE[kind](chance, at))}
 
 
 def _shipped(chance: Random, _: str) -> dict[str, Any]:

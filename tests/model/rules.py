@@ -170,18 +170,22 @@ def allocate(world: World, sent: Sent, line: Data) -> None:
     key, units = sent.place(line), line["quantity"]
     world.check(key)
     world.change(key, sent.reason, sent.document, available=-units, committed=units)
+    world.allocate(key, sent.document, units)
 
 
 def ship(world: World, sent: Sent, line: Data) -> None:
     key = sent.place(line)
     world.check(key)
     state = "committed" if sent.data.get("allocated", True) else "available"
+    if state == "committed":
+        world.allocate(key, sent.document, -line["quantity"])
     world.change(key, sent.reason, sent.document, **{state: -line["quantity"]})
 
 
 def cancel_order(world: World, sent: Sent, line: Data) -> None:
     key, units = sent.place(line), line["quantity"]
     world.check(key)
+    world.allocate(key, sent.document, -units)
     world.change(key, sent.reason, sent.document, committed=-units, available=units)
 
 
@@ -253,7 +257,9 @@ def delete_location(world: World, sent: Sent, data: Data) -> None:
         raise Refused("UNKNOWN_LOCATION", *(["LOCATION_NOT_ALLOWED"] if warehouse.static else []))
     held = {key: level for key, level in world.levels.items() if (key.warehouse, key.location) == place}
     stocked = {key: level for key, level in held.items() if any(map(level.of, STATES))}
-    if any(level.of("incoming") for level in held.values()) or (stocked and not data.get("remove_inventory")):
+    if any(level.of("incoming") or level.of("committed") for level in held.values()) or (
+        stocked and not data.get("remove_inventory")
+    ):
         raise Refused("LOCATION_NOT_EMPTY")
     for key, level in stocked.items():
         # Taking out what is there is no question of stock: also a debt goes.

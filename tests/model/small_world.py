@@ -10,6 +10,8 @@ REASONS = ("correction", "damaged", "restock", "own")
 CHANNELS = [("shop", "x1"), ("mart", "x1"), ("mart2", "x1")]
 SCHEDULES = [f"s{n}" for n in range(8)]
 TRANSFERS = [f"t{n}" for n in range(6)]
+DOCUMENTS = ["D-0", "D-0", "D-1", "D-2"]
+"""Of orders: most is committed to the first one."""
 HOURS = 12
 
 
@@ -58,14 +60,16 @@ def catalogue(provider: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def opening_stock() -> list[tuple[str, dict[str, Any]]]:
-    """Some of everything in every place, and some of it committed."""
+    """Some of everything in every place; some of it is committed, but for b1 and b3, which can be emptied."""
     found: list[tuple[str, dict[str, Any]]] = []
     for warehouse_id, bins in BINS.items():
         places: list[dict[str, Any]] = [{}, *({"location_id": name} for name in bins)]
         lines = [{**what, **place, "quantity": 9} for what in GOODS for place in places]
         whole = {"warehouse_id": warehouse_id, "document": "D-0"}
         found.append(("purchase_order.received", {**whole, "lines": lines}))
-        found.append(("order.allocated", {**whole, "lines": [{**line, "quantity": 4} for line in lines]}))
+        free = ("b1", "b3")
+        promised = [{**line, "quantity": 4} for line in lines if line.get("location_id") not in free]
+        found.append(("order.allocated", {**whole, "lines": promised}))
     return found
 
 

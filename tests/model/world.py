@@ -99,6 +99,8 @@ class World:
     levels: dict[Key, Level] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     transfers: dict[str, tuple[Shipment, ...]] = field(default_factory=dict)
+    allocations: dict[tuple[str, Key], int] = field(default_factory=dict)
+    """Open units by document and level; none that are 0."""
     channels: dict[tuple[str, str], Link] = field(default_factory=dict)
     """The linked locations of channels."""
     scope: str | None = None
@@ -114,7 +116,8 @@ class World:
         """The same, for one command to be tried on."""
         return World(
             dict(self.warehouses), dict(self.sellable), dict(self.products), set(self.reasons), dict(self.levels),
-            dict(self.schedules), dict(self.transfers), dict(self.channels), self.scope, self.requests,
+            dict(self.schedules), dict(self.transfers), dict(self.allocations), dict(self.channels), self.scope,
+            self.requests,
         )  # fmt: skip
 
     def level(self, key: Key) -> Level:
@@ -155,6 +158,14 @@ class World:
             raise Refused("STALE_QUANTITY")
         if line.get("expected_version") not in {None, level.version}:
             raise Refused("STALE_QUANTITY")
+
+    def allocate(self, key: Key, document: str | None, units: int) -> None:
+        """Units are set aside for a document, or taken from what it has."""
+        had = self.allocations.pop((document or "", key), 0)
+        if had + units < 0:
+            self.codes.add("ALLOCATION_EXCEEDED" if had else "NOTHING_ALLOCATED")
+        elif had + units:
+            self.allocations[document or "", key] = had + units
 
     def change(self, key: Key, reason: str | None, document: str | None, **deltas: int) -> None:
         """One step: change states of a level. None may fall below zero, but available where the warehouse allows it."""

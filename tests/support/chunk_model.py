@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.identifiers import ALL_WAREHOUSES
 from schemas.states import Duplicates
 
 LOCATIONS = {"": "unassigned", "unassigned": "unassigned", "A-01": "b1"}
@@ -11,10 +12,16 @@ SKUS = {"A", "B", "L"}
 LOT_TRACKED = {"L": {"l1", "l2"}}
 OWNERS = {"": "acme", "acme": "acme", "shop": "shop"}
 """By what rows call them; acme may act for these."""
+WAREHOUSES = {
+    "acme": {"w1": "w1", "One": "w1", "w2": "w2", "Two": "w2"},
+    "shop": {"w1": "w1", "Shop": "w1"},
+}
+"""By owner and by what rows call them."""
+STATIC = {"w2"}
 
 Row = Mapping[str, str]
-Key = tuple[str, str, str, str]
-"""Account, SKU, location id and lot."""
+Key = tuple[str, str, str, str, str]
+"""Account, warehouse, SKU, location id and lot."""
 
 
 @dataclass
@@ -40,24 +47,26 @@ class Fate:
 
 
 class Model:
-    """A chunk on levels as they are before it; `levels` is what they are after `apply`."""
+    """A chunk on levels as they are before it; `levels` is what they are after `apply`. `asked`: of which warehouse."""
 
-    def __init__(self, levels: Mapping[Key, Level]) -> None:
+    def __init__(self, levels: Mapping[Key, Level], asked: str) -> None:
+        self.asked = asked
         self.levels: dict[Key, Level] = defaultdict(Level, levels)
 
     def apply(self, rows: Sequence[Row], duplicates: Duplicates) -> list[Fate]:
         """The fates of the rows."""
-        fates = [Fate(wrong_with(row)) for row in rows]
+        fates = [Fate(wrong_with(row, self.asked)) for row in rows]
         quantities = [int(row["quantity"]) for row in rows]
         groups: dict[object, list[int]] = defaultdict(list)
         for n, row in enumerate(rows):
-            groups[named(row)].append(n)
+            groups[named(row, self.asked)].append(n)
         copies = [group for group in groups.values() if len(group) > 1]
         for group in copies:
             settle(group, rows, fates, quantities, duplicates)
         for n, row in enumerate(rows):
             if not fates[n].codes and not fates[n].skipped and fates[n].merged_into is None:
-                wants = expectation([rows[m] for m in groups[named(row)]] if duplicates is Duplicates.SUM else [row])
+                copied = [rows[m] for m in groups[named(row, self.asked)]]
+                wants = expectation(copied if duplicates is Duplicates.SUM else [row])
                 fates[n].codes = self.carry_out(row, quantities[n], wants)
         for group in copies:
             follow(group, fates)
@@ -65,7 +74,7 @@ class Model:
 
     def carry_out(self, row: Row, quantity: int, wants: int | None) -> set[str]:
         """Do what a row says, or tell what the level has against it."""
-        key = level_key(row, "location")
+        key = level_key(row, "location", self.asked)
         level = self.levels[key]
         action = row["action"] or "replace"
         if wants is not None and wants != level.available + (level.held if action == "replace" else 0):
@@ -75,7 +84,7 @@ class Model:
             return {"INSUFFICIENT_STOCK"}
         self.change(key, delta)
         if action == "move":
-            self.change(level_key(row, "to_location"), quantity)
+            self.change(level_key(row, "to_location", self.asked), quantity)
         return set()
 
     def change(self, key: Key, delta: int) -> None:
@@ -85,7 +94,7 @@ class Model:
             self.levels[key] = Level(level.available + delta, level.held, level.version + 1)
 
 
-def wrong_with(row: Row) -> set[str]:
+def wrong_with(row: Row, asked: str) -> set[str]:
     """All that is wrong with a row before its level is looked at; of a customer that is not linked nothing is told."""
     move, end = row["action"] == "move", row["to_location"]
     tracked = row["sku"] in LOT_TRACKED
@@ -96,14 +105,35 @@ def wrong_with(row: Row) -> set[str]:
     }
     of_the_catalogue = {
         "UNKNOWN_SKU": row["sku"] not in SKUS,
-        "UNKNOWN_LOCATION": row["location"] not in LOCATIONS or (move and end not in LOCATIONS),
         "LOT_REQUIRED": tracked and not row["lot"],
         "LOT_NOT_ALLOWED": row["sku"] in SKUS and not tracked and bool(row["lot"]),
         "UNKNOWN_LOT": tracked and bool(row["lot"]) and row["lot"] not in LOT_TRACKED[row["sku"]],
     }
     linked = row["customer_account_id"] in OWNERS
     rules = of_the_row | (of_the_catalogue if linked else {"FORBIDDEN_ACCOUNT": True})
-    return {code for code, broken in rules.items() if broken}
+    of_the_place = wrong_place(row, asked) if linked else set()
+    return {code for code, broken in rules.items() if broken} | of_the_place
+
+
+def wrong_place(row: Row, asked: str) -> set[str]:
+    """What is wrong with the warehouse that a row names, or else with its locations there."""
+    text = row["warehouse"] or asked
+    meant = WAREHOUSES[OWNERS[row["customer_account_id"]]].get(text)
+    if meant is None:
+        return {"WAREHOUSE_MISSING" if text == ALL_WAREHOUSES else "UNKNOWN_WAREHOUSE"}
+    if asked not in {meant, ALL_WAREHOUSES}:
+        return {"WAREHOUSE_NOT_REQUESTED"}
+    ends = {row["location"], row["to_location"] if row["action"] == "move" else ""}
+    if meant in STATIC:
+        return {"LOCATION_NOT_ALLOWED"} if ends - {"", "unassigned"} else set()
+    return set() if ends <= set(LOCATIONS) else {"UNKNOWN_LOCATION"}
+
+
+def warehouse(row: Row, asked: str) -> str | None:
+    """The warehouse that a row means, if the request is about it."""
+    owner = OWNERS.get(row["customer_account_id"])
+    meant = WAREHOUSES[owner].get(row["warehouse"] or asked) if owner else None
+    return meant if asked in {meant, ALL_WAREHOUSES} else None
 
 
 def settle(
@@ -152,13 +182,16 @@ def place(name: str) -> str:
     return LOCATIONS.get(name, name)
 
 
-def named(row: Row) -> object:
+def named(row: Row, asked: str) -> object:
     """What a row names: a level, or both ends of a move."""
+    where = warehouse(row, asked) or row["warehouse"]
     owner = OWNERS.get(row["customer_account_id"], row["customer_account_id"])
     end = row["to_location"] if row["action"] == "move" else None
-    return owner, row["sku"], place(row["location"]), row["lot"], end
+    return owner, where, row["sku"], place(row["location"]), row["lot"], end
 
 
-def level_key(row: Row, column: str) -> Key:
+def level_key(row: Row, column: str, asked: str) -> Key:
     """The level that a good row names in a column."""
-    return OWNERS[row["customer_account_id"]], row["sku"], LOCATIONS[row[column]], row["lot"]
+    where = warehouse(row, asked)
+    assert where is not None
+    return OWNERS[row["customer_account_id"]], where, row["sku"], LOCATIONS[row[column]], row["lot"]

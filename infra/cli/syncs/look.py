@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.context import Account, CustomerAccount, Warehouse, load_settings, open_database, open_reading
+from infra.cli.context import Account, CustomerAccount, WarehouseOfSync, load_settings, open_database, open_reading
 from infra.cli.output import AsJson, Limit, has_bars, print_json, print_line, print_rows, rows_to_ask
 from infra.cli.syncs.jobs import SyncIdArgument, follow, has_ended, in_words, require_job
 from infra.cli.syncs.shown import print_job
@@ -23,7 +23,7 @@ _LISTED = (
 def list_(  # noqa: PLR0913, PLR0917 - a parameter is an option of the command line
     account: Account,
     customer_account: CustomerAccount = None,
-    warehouse: Warehouse = None,
+    warehouse: WarehouseOfSync = None,
     status: Annotated[SyncState | None, typer.Option(help="Only those in this state.")] = None,
     limit: Limit = None,
     as_json: AsJson = False,

@@ -16,12 +16,12 @@ from infra.cli.syncs.jobs import SyncIdArgument, has_ended, require_job
 from pipeline import sync_views
 from pipeline.store.database import Database
 from pipeline.store.pages import Row
-from schemas.errors import ErrorCode
+from schemas.errors import ErrorCode, RowError
 from schemas.states import ItemStatus
 
 ITEM_COLUMNS: Final = (
     *("row", "sku", "quantity", "action", "reason", "location", "to_location", "lot", "note", "expected_quantity"),
-    *("expected_version", "customer_account_id", "status", "version", "to_version", "merged_into", "line"),
+    *("expected_version", "customer_account_id", "warehouse", "status", "version", "to_version", "merged_into", "line"),
     *("byte_offset", "errors", "created_at"),
 )
 DIFF_COLUMNS: Final = (
@@ -68,7 +68,8 @@ def errors(sync_id: SyncIdArgument, account: Account, as_json: AsJson = False) -
         print_line(f"{each['code']}: {rows} {'skipped' if each['status'] == ItemStatus.SKIPPED else 'in error'}")
         print_line(f"  {each['meaning']} {each['hint']}")
         for example in each["examples"]:
-            print_line(f"  {_example(example)}")
+            advice = RowError.model_validate({"code": each["code"], **example}).advice
+            print_line(f"  {_example(example)}" + (f". {advice}" if advice else ""))
         if each["rows"] > len(each["examples"]):
             print_line(f"  … `onhand sync items {sync_id} --code {each['code']}` shows all of them")
 

@@ -17,7 +17,7 @@ from consumers.settings import Settings
 from infra.cli.context import (
     Account,
     CustomerAccount,
-    RequiredWarehouse,
+    RequestedWarehouse,
     load_settings,
     open_database,
     parse_instant,
@@ -57,7 +57,7 @@ _AS_OF: Final = (
 def submit(
     source: Annotated[str, typer.Argument(metavar="FILE_OR_URL", help="A CSV file, or an s3:// or https:// URL.")],
     account: Account,
-    warehouse: RequiredWarehouse,
+    warehouse: RequestedWarehouse,
     customer_account: CustomerAccount = None,
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help=_ENCODING)] = None,
     column: Annotated[list[str] | None, typer.Option(metavar="NAME=COLUMN", help=_COLUMN)] = None,

@@ -1,6 +1,7 @@
 """Warehouses: their names and rules."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import psycopg
 
@@ -8,11 +9,14 @@ from pipeline.commands.catalogue.kinds import both, of_kind
 from pipeline.commands.catalogue.locations import LocationCommand
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
+from pipeline.inventory.level import LevelKey
 from pipeline.store import catalogue as store
 from pipeline.store.catalogue import WarehouseKey
 from pipeline.store.commands import Outcome
 from schemas.commands.catalogue import UpsertWarehouse
 from schemas.errors import ErrorCode
+
+_NAMED: Final = 3
 
 
 def upsert_warehouses(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> list[Outcome]:
@@ -32,17 +36,23 @@ def upsert_warehouses(connection: psycopg.Connection, received: Sequence[Receive
         store.create_warehouses(connection, first)
     held = store.hold_warehouses(connection, keys) if keys else {}
     forbidding = {key for key, _, command in orders if command.allow_negative is False and held[key].allow_negative}
-    negative = store.with_negative_stock(connection, forbidding) if forbidding else set()
+    negative = store.negative_levels(connection, forbidding) if forbidding else {}
     outcomes: list[Outcome] = []
     accepted: dict[WarehouseKey, UpsertWarehouse] = {}
     for key, delivery, command in orders:
         if command.slotting is not None and held[key].slotting != command.slotting:
             outcomes.append(delivery.rejected(Invalid(ErrorCode.SLOTTING_IS_FIXED, command.warehouse_id)))
         elif command.allow_negative is False and key in negative:
-            outcomes.append(delivery.rejected(Invalid(ErrorCode.NEGATIVE_STOCK_EXISTS, command.warehouse_id)))
+            outcomes.append(delivery.rejected(Invalid(ErrorCode.NEGATIVE_STOCK_EXISTS, _some(negative[key]))))
         else:
             accepted[key] = both(accepted.get(key), command)
             outcomes.append(delivery.applied())
     if accepted:
         store.change_warehouses(connection, accepted)
     return outcomes
+
+
+def _some(negative: Sequence[tuple[LevelKey, int]]) -> str:
+    """The first of them: a person begins there."""
+    named = [f"{available} of {key.words}" for key, available in negative[:_NAMED]]
+    return ", ".join(named) + (" and more" if len(negative) > _NAMED else "")

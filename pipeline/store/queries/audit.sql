@@ -97,6 +97,25 @@ WITH expected AS (
 )
 SELECT (SELECT count(*) FROM stated), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
 
+-- name: committed
+-- 1. What is committed at every level is the sum of what documents have allocated there.
+WITH sums AS (
+    SELECT account_id, level_id, sum(quantity) AS total
+    FROM allocations
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+    GROUP BY account_id, level_id
+), stated AS (
+    SELECT account_id, level_id, warehouse_id, sku, location_id, lot_id, committed
+    FROM levels
+    WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
+), broken AS (
+    SELECT format('%%s level %%s, %%s %%s %%s %%s: committed is %%s, allocations say %%s', account_id, level_id,
+                  warehouse_id, sku, location_id, lot_id, coalesce(committed, 0), coalesce(total, 0)) AS example
+    FROM stated FULL JOIN sums USING (account_id, level_id)
+    WHERE coalesce(committed, 0) <> coalesce(total, 0)
+)
+SELECT (SELECT count(*) FROM stated), (SELECT count(*) FROM broken), ARRAY(SELECT example FROM broken LIMIT 5)
+
 -- name: negatives
 -- 2. No state is negative, but for what is available where the warehouse allows it. (on_hand is the sum of its states by
 -- the table's definition.)

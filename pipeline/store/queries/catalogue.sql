@@ -9,6 +9,12 @@ JOIN warehouses AS w USING (account_id, warehouse_id)
 -- What people call a warehouse.
 SELECT name FROM warehouses WHERE account_id = %(account_id)s AND warehouse_id = %(warehouse_id)s
 
+-- name: guard_shares
+-- The shares for the wipe guard of a warehouse, or of all of an account's.
+SELECT CASE WHEN %(warehouse_id)s <> %(all)s THEN min(max_zeroed_percent) END, min(max_missing_percent)
+FROM warehouses
+WHERE account_id = %(account_id)s AND %(warehouse_id)s IN (warehouse_id, %(all)s)
+
 -- name: create_warehouses
 -- Creates the missing ones of some warehouses, in key order so that two transactions cannot wait for each other.
 INSERT INTO warehouses (account_id, warehouse_id, name, slotting)
@@ -28,13 +34,16 @@ JOIN warehouses AS w USING (account_id, warehouse_id)
 ORDER BY w.account_id, w.warehouse_id
 FOR NO KEY UPDATE OF w
 
--- name: with_negative_stock
--- Those of some warehouses in which a level has less than nothing available.
-SELECT asked.account_id, asked.warehouse_id
+-- name: negative_levels
+-- The first few levels of some warehouses that have less than nothing available.
+SELECT asked.account_id, asked.warehouse_id, l.sku, l.location_id, l.lot_id, l.available
 FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
-WHERE EXISTS (
-    SELECT FROM levels AS l
-    WHERE l.account_id = asked.account_id AND l.warehouse_id = asked.warehouse_id AND l.available < 0)
+CROSS JOIN LATERAL (
+    SELECT sku, location_id, lot_id, available FROM levels
+    WHERE account_id = asked.account_id AND warehouse_id = asked.warehouse_id AND available < 0
+    ORDER BY sku, location_id, lot_id
+    LIMIT 4
+) AS l
 
 -- name: change_warehouses
 -- Changes warehouses that the transaction holds; what is NULL stays, an empty layout goes.

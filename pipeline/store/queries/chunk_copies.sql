@@ -7,7 +7,7 @@ SELECT EXISTS (SELECT FROM resolved WHERE level_id IS NOT NULL GROUP BY level_id
         SELECT FROM resolved AS r
         JOIN stage AS s USING (row)
         WHERE r.level_id IS NULL AND s.sku <> ''
-        GROUP BY s.sku, nullif(nullif(s.location, %(unassigned)s), ''), s.lot, r.account_id
+        GROUP BY s.sku, nullif(nullif(s.location, %(unassigned)s), ''), s.lot, r.account_id, r.warehouse_id
         HAVING count(*) > 1
     )
 
@@ -18,7 +18,8 @@ INSERT INTO copies
 SELECT row, last_row, last_is_good, alike, action, total, wants_quantity, wants_version, named
 FROM (
     SELECT
-        s.row, s.action, s.sku || ' in ' || coalesce(nullif(s.location, ''), %(unassigned)s) AS named,
+        s.row, s.action, s.sku || ' in ' || coalesce(nullif(s.location, ''), %(unassigned)s)
+            || CASE WHEN s.warehouse <> '' THEN ' of ' || s.warehouse ELSE '' END AS named,
         count(*) OVER same AS count, max(s.row) OVER same AS last_row,
         last_value(r.errors IS NULL) OVER (same ORDER BY s.row ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
             AS last_is_good,
@@ -28,12 +29,11 @@ FROM (
         sum(s.target) OVER same AS total, max(s.wants_quantity) OVER same AS wants_quantity,
         max(s.wants_version) OVER same AS wants_version
     FROM stage AS s
-    JOIN owners AS o ON o.customer = s.customer_account_id
     JOIN resolved AS r ON r.row = s.row
     WHERE s.sku <> '' AND (s.errors IS NULL OR NOT s.errors @> '[{"field": "record"}]')
     WINDOW same AS (
         PARTITION BY s.sku, nullif(nullif(s.location, %(unassigned)s), ''), s.lot,
-                     CASE s.action WHEN 'move' THEN s.to_location END, o.account_id)
+                     CASE s.action WHEN 'move' THEN s.to_location END, r.account_id, coalesce(r.warehouse_id, s.warehouse))
 ) AS keyed
 WHERE count > 1
 

@@ -11,16 +11,16 @@ SELECT EXISTS (
 -- name: create_levels
 -- Creates the levels that the good rows lack, empty, in key order as every writer does.
 INSERT INTO levels (account_id, warehouse_id, sku, location_id, lot_id)
-SELECT r.account_id, %(warehouse_id)s, s.sku, r.location_id, s.lot
+SELECT r.account_id, r.warehouse_id, s.sku, r.location_id, s.lot
 FROM resolved AS r
 JOIN stage AS s USING (row)
 WHERE r.errors IS NULL AND r.merged_into IS NULL AND r.level_id IS NULL
 UNION ALL
-SELECT r.account_id, %(warehouse_id)s, s.sku, r.to_location_id, s.lot
+SELECT r.account_id, r.warehouse_id, s.sku, r.to_location_id, s.lot
 FROM resolved AS r
 JOIN stage AS s USING (row)
 WHERE r.errors IS NULL AND r.merged_into IS NULL AND r.to_location_id IS NOT NULL AND r.to_level_id IS NULL
-ORDER BY 1, 3, 4, 5
+ORDER BY 1, 2, 3, 4, 5
 ON CONFLICT DO NOTHING
 
 -- name: find_created_levels
@@ -28,11 +28,11 @@ ON CONFLICT DO NOTHING
 UPDATE resolved AS r
 SET level_id = coalesce(r.level_id, (
         SELECT l.level_id FROM levels AS l
-        WHERE l.account_id = r.account_id AND l.warehouse_id = %(warehouse_id)s AND l.sku = s.sku
+        WHERE l.account_id = r.account_id AND l.warehouse_id = r.warehouse_id AND l.sku = s.sku
           AND l.location_id = r.location_id AND l.lot_id = s.lot)),
     to_level_id = coalesce(r.to_level_id, (
         SELECT l.level_id FROM levels AS l
-        WHERE l.account_id = r.account_id AND l.warehouse_id = %(warehouse_id)s AND l.sku = s.sku
+        WHERE l.account_id = r.account_id AND l.warehouse_id = r.warehouse_id AND l.sku = s.sku
           AND l.location_id = r.to_location_id AND l.lot_id = s.lot))
 FROM stage AS s
 WHERE s.row = r.row AND r.errors IS NULL AND r.merged_into IS NULL

@@ -3,23 +3,26 @@
 -- good and has its quantity in another row.
 
 -- name: create_stage
--- `stage`: the validated rows. `owners`: whose stock the rows are about, by what they have in customer_account_id.
+-- `stage`: the validated rows. `owners`: whose stock in which warehouse the rows are about, by what they have in
+-- customer_account_id and warehouse; `fault` is what speaks against all rows that have this there.
 -- `copies`: rows that another row names the same thing as. `changed`: what became of the levels; `fault` is what a level
 -- has against its row (see sync_fault), and `found` what it has instead; the to_ columns are of the other end of a move.
 CREATE TEMPORARY TABLE IF NOT EXISTS stage (
     row integer, line bigint, byte_offset bigint, sku text COLLATE "C", quantity text, action text COLLATE "C",
     reason text DEFAULT '', location text COLLATE "C" DEFAULT '', to_location text COLLATE "C" DEFAULT '',
     lot text COLLATE "C" DEFAULT '', note text DEFAULT '', expected_quantity text DEFAULT '',
-    expected_version text DEFAULT '', customer_account_id text COLLATE "C" DEFAULT '', target bigint,
+    expected_version text DEFAULT '', customer_account_id text COLLATE "C" DEFAULT '',
+    warehouse text COLLATE "C" DEFAULT '', target bigint,
     wants_quantity bigint, wants_version bigint, errors jsonb
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS owners (
-    customer text COLLATE "C", account_id text COLLATE "C", allowed boolean, warehouse_id text COLLATE "C",
-    static boolean, allow_negative boolean
+    customer text COLLATE "C", warehouse text COLLATE "C", account_id text COLLATE "C", allowed boolean,
+    warehouse_id text COLLATE "C", static boolean, allow_negative boolean, fault text, field text, value text,
+    suggestion text, found text
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS resolved (
-    row integer, account_id text COLLATE "C", location_id text COLLATE "C", to_location_id text COLLATE "C",
-    level_id bigint, to_level_id bigint, action text COLLATE "C", quantity bigint, wants_quantity bigint,
+    row integer, account_id text COLLATE "C", warehouse_id text COLLATE "C", location_id text COLLATE "C",
+    to_location_id text COLLATE "C", level_id bigint, to_level_id bigint, action text COLLATE "C", quantity bigint, wants_quantity bigint,
     wants_version bigint, allow_negative boolean, in_order boolean DEFAULT false, merged_into integer, status text,
     errors jsonb
 ) ON COMMIT DELETE ROWS;
@@ -37,10 +40,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS changed (
 COPY stage ({columns}) FROM STDIN (FORMAT csv)
 
 -- name: survey
--- What the rows are about: for each customer named (or none), how many rows, moves and lots.
-SELECT customer_account_id, count(*), count(*) FILTER (WHERE action = 'move'), count(*) FILTER (WHERE lot <> '')
+-- What the rows are about: for each customer and warehouse named (or none), how many rows, moves and lots.
+SELECT customer_account_id, warehouse, count(*), count(*) FILTER (WHERE action = 'move'), count(*) FILTER (WHERE lot <> '')
 FROM stage
-GROUP BY customer_account_id
+GROUP BY customer_account_id, warehouse
 
 -- name: analyze_stage
 -- Tells the planner how large this is.
@@ -50,14 +53,45 @@ ANALYZE stage
 -- Tells the planner how large this is.
 ANALYZE resolved
 
+-- name: analyze_owners
+-- Tells the planner how large this is.
+ANALYZE owners
+
+-- name: find_warehouses
+-- The warehouses that rows name, by account and text: all ids that it may mean, and what it is like if it means none. An
+-- id wins over names.
+SELECT asked.account_id, asked.name, coalesce(by_id.ids, by_name.ids, '{}'), nearly.text
+FROM unnest(%(account_ids)s::text[], %(names)s::text[]) AS asked (account_id, name)
+LEFT JOIN LATERAL (
+    SELECT ARRAY[warehouse_id] AS ids FROM warehouses
+    WHERE account_id = asked.account_id AND warehouse_id = asked.name OFFSET 0
+) AS by_id ON true
+LEFT JOIN (
+    SELECT account_id, normalize(btrim(name)) AS name, array_agg(warehouse_id ORDER BY warehouse_id) AS ids
+    FROM warehouses
+    WHERE account_id = ANY (%(account_ids)s)
+    GROUP BY 1, 2
+) AS by_name ON by_name.account_id = asked.account_id AND by_name.name = asked.name
+LEFT JOIN (
+    SELECT w.account_id, fold_name(called.text) AS folded, min(called.text) AS text
+    FROM warehouses AS w
+    CROSS JOIN LATERAL (VALUES (w.warehouse_id), (w.name)) AS called (text)
+    WHERE w.account_id = ANY (%(account_ids)s)
+    GROUP BY 1, 2
+) AS nearly ON nearly.account_id = asked.account_id AND nearly.folded = fold_name(asked.name)
+
 -- name: insert_owners
--- Whose stock the rows are about, with the warehouse of that owner if there is one.
+-- Whose stock the rows are about, with the rules of the warehouse if there is one.
 INSERT INTO owners
-SELECT asked.customer, asked.account_id, asked.allowed, w.warehouse_id, w.slotting = 'static', w.allow_negative
-FROM unnest(%(customers)s::text[], %(owner_ids)s::text[], %(allowed)s::boolean[])
-    AS asked (customer, account_id, allowed)
-LEFT JOIN warehouses AS w
-    ON w.account_id = asked.account_id AND w.warehouse_id = %(warehouse_id)s AND asked.allowed
+SELECT asked.customer, asked.warehouse, asked.account_id, asked.allowed, w.warehouse_id, w.slotting = 'static',
+       w.allow_negative, coalesce(asked.fault, CASE WHEN w.warehouse_id IS NULL THEN 'UNKNOWN_WAREHOUSE' END),
+       asked.field, asked.value, asked.suggestion, asked.found
+FROM unnest(
+    %(customer)s::text[], %(warehouse)s::text[], %(account_id)s::text[], %(allowed)s::boolean[],
+    %(warehouse_id)s::text[], %(fault)s::text[], %(field)s::text[], %(value)s::text[], %(suggestion)s::text[],
+    %(found)s::text[]
+) AS asked (customer, warehouse, account_id, allowed, warehouse_id, fault, field, value, suggestion, found)
+LEFT JOIN warehouses AS w ON w.account_id = asked.account_id AND w.warehouse_id = asked.warehouse_id
 
 -- name: resolve
 -- Finds each row's product, location and level, and adds what the catalogue has against the row to its errors. Of a
@@ -65,28 +99,26 @@ LEFT JOIN warehouses AS w
 -- OFFSET 0 makes each look-up a step of its own, by the whole key: planned together with the others it can become a scan
 -- of the account's rows for every row, where the statistics of a table that is just being filled call it small.
 INSERT INTO resolved
-    (row, account_id, location_id, level_id, action, quantity, wants_quantity, wants_version, allow_negative, errors)
+    (row, account_id, warehouse_id, location_id, level_id, action, quantity, wants_quantity, wants_version,
+     allow_negative, errors)
 SELECT
-    s.row, o.account_id, place.location_id, CASE WHEN o.allowed THEN l.level_id END, s.action, s.target,
+    s.row, o.account_id, o.warehouse_id, place.location_id, CASE WHEN o.allowed THEN l.level_id END, s.action, s.target,
     s.wants_quantity, s.wants_version, o.allow_negative,
     CASE WHEN fault.owner IS NULL AND fault.sku IS NULL AND fault.location IS NULL AND fault.lot IS NULL THEN s.errors
     ELSE
         coalesce(s.errors, '[]'::jsonb)
-        || row_error(fault.owner, 'customer_account_id', CASE WHEN o.allowed THEN %(warehouse_id)s ELSE o.account_id END)
+        || row_error(fault.owner, o.field, o.value, o.suggestion, o.found)
         || row_error(fault.sku, 'sku', s.sku, CASE WHEN p.sku IS NULL AND fault.sku IS NOT NULL THEN (
-            SELECT min(near.sku) FROM (
+            SELECT near.sku FROM (
                 SELECT sku FROM products
-                WHERE account_id = o.account_id AND lower(normalize(sku, NFKC) COLLATE pg_c_utf8)
-                    = lower(normalize(s.sku, NFKC) COLLATE pg_c_utf8)
-                OFFSET 0) AS near) END)
-        || row_error(fault.location, 'location', s.location, CASE fault.location WHEN 'UNKNOWN_LOCATION' THEN (
-            SELECT min(name) FROM locations
-            WHERE account_id = o.account_id AND warehouse_id = o.warehouse_id
-              AND (location_id = s.location OR name IN (upper(s.location), lower(s.location)))) END)
+                WHERE account_id = o.account_id AND fold_name(sku) = ANY (near_names(s.sku)) LIMIT 20) AS near
+            ORDER BY array_position(near_names(s.sku), fold_name(near.sku)), near.sku LIMIT 1) END)
+        || row_error(fault.location, 'location', s.location, CASE fault.location WHEN 'UNKNOWN_LOCATION' THEN
+            near_location(o.account_id, o.warehouse_id, s.location) END)
         || row_error(fault.lot, 'lot', s.lot)
     END
 FROM stage AS s
-JOIN owners AS o ON o.customer = s.customer_account_id
+JOIN owners AS o ON o.customer = s.customer_account_id AND o.warehouse = s.warehouse
 LEFT JOIN LATERAL (
     SELECT sku, warehouse_ids, lot_tracked FROM products WHERE account_id = o.account_id AND sku = s.sku OFFSET 0
 ) AS p ON true
@@ -107,11 +139,7 @@ CROSS JOIN LATERAL (
 ) AS record
 CROSS JOIN LATERAL (
     SELECT
-        CASE
-            WHEN NOT record.certain THEN NULL
-            WHEN NOT o.allowed THEN 'FORBIDDEN_ACCOUNT'
-            WHEN o.warehouse_id IS NULL THEN 'UNKNOWN_WAREHOUSE'
-        END AS owner,
+        CASE WHEN record.certain THEN o.fault END AS owner,
         CASE
             WHEN NOT (o.allowed AND record.certain) OR s.sku = '' THEN NULL
             WHEN p.sku IS NULL THEN
@@ -142,7 +170,7 @@ WHERE s.row = resolved.row AND s.errors @> '[{"code": "LEFT_AS_IT_IS"}]'
 WITH unknown AS (
     SELECT s.row, s.lot
     FROM stage AS s
-    JOIN owners AS o ON o.customer = s.customer_account_id
+    JOIN owners AS o ON o.customer = s.customer_account_id AND o.warehouse = s.warehouse
     CROSS JOIN LATERAL (
         SELECT 1 FROM products WHERE account_id = o.account_id AND sku = s.sku AND lot_tracked OFFSET 0
     ) AS p
@@ -159,13 +187,13 @@ WHERE unknown.row = resolved.row
 -- name: resolve_moves
 -- Finds where moves end, and adds what the catalogue has against it.
 WITH moves AS (
-    SELECT s.row, s.to_location, loc.location_id, l.level_id, CASE
+    SELECT s.row, o.account_id, o.warehouse_id, s.to_location, loc.location_id, l.level_id, CASE
         WHEN loc.location_id = %(unassigned)s THEN NULL
         WHEN o.static THEN 'LOCATION_NOT_ALLOWED'
         WHEN loc.location_id IS NULL THEN 'UNKNOWN_LOCATION'
     END AS fault
     FROM stage AS s
-    JOIN owners AS o ON o.customer = s.customer_account_id
+    JOIN owners AS o ON o.customer = s.customer_account_id AND o.warehouse = s.warehouse
     LEFT JOIN LATERAL (
         SELECT location_id FROM locations
         WHERE account_id = o.account_id AND warehouse_id = o.warehouse_id AND name = s.to_location OFFSET 0
@@ -182,7 +210,9 @@ UPDATE resolved
 SET to_location_id = moves.location_id,
     to_level_id = moves.level_id,
     errors = CASE WHEN moves.fault IS NULL THEN errors
-        ELSE coalesce(errors, '[]'::jsonb) || row_error(moves.fault, 'to_location', moves.to_location) END
+        ELSE coalesce(errors, '[]'::jsonb) || row_error(moves.fault, 'to_location', moves.to_location,
+            CASE moves.fault WHEN 'UNKNOWN_LOCATION' THEN
+                near_location(moves.account_id, moves.warehouse_id, moves.to_location) END) END
 FROM moves
 WHERE moves.row = resolved.row
 
@@ -190,8 +220,8 @@ WHERE moves.row = resolved.row
 -- What a dry run would have changed, in units on hand: what is available, and what the level has beside it.
 INSERT INTO sync_diffs
     (account_id, sync_id, month, row, leg, owner_account_id, warehouse_id, sku, location_id, lot_id, before, after)
-SELECT %(account_id)s, %(sync_id)s, %(month)s, c.row, leg.number, c.account_id, %(warehouse_id)s, s.sku, leg.location_id,
-       s.lot, leg.after - leg.delta + beside.units, leg.after + beside.units
+SELECT %(account_id)s, %(sync_id)s, %(month)s, c.row, leg.number, c.account_id, r.warehouse_id, s.sku,
+       leg.location_id, s.lot, leg.after - leg.delta + beside.units, leg.after + beside.units
 FROM changed AS c
 JOIN stage AS s USING (row)
 JOIN resolved AS r USING (row)
@@ -216,6 +246,8 @@ SET errors = CASE fault
         WHEN 'expected_quantity' THEN row_error(
             'STALE_QUANTITY', fault, coalesce(nullif(s.expected_quantity, ''), resolved.wants_quantity::text),
             NULL, c.found)
+        WHEN 'INSUFFICIENT_STOCK' THEN row_error(
+            fault, 'quantity', s.quantity, NULL, shortage_found(c.level_id, c.found))
         ELSE row_error(fault, 'quantity', s.quantity, NULL, c.found)
     END,
     status = CASE WHEN %(skip_changed)s AND fault IN ('expected_version', 'expected_quantity') THEN 'skipped' END
@@ -241,14 +273,14 @@ SELECT row, coalesce(errors, '[]') || row_error('PART_FAILED', 'record', NULL) F
 -- The fate of each row of the chunk. A dry run leaves no version behind. In the order of the key: an eighth less work.
 INSERT INTO sync_items
     (account_id, sync_id, month, row, line, byte_offset, status, sku, quantity, action, reason, location, to_location, lot,
-     note, expected_quantity, expected_version, customer_account_id, level_id, version, to_level_id, to_version,
-     merged_into, errors)
+     note, expected_quantity, expected_version, customer_account_id, warehouse, level_id, version, to_level_id,
+     to_version, merged_into, errors)
 SELECT
     %(account_id)s, %(sync_id)s, %(month)s, r.row, s.line, s.byte_offset,
     coalesce(r.status, CASE WHEN r.errors IS NULL THEN 'success' ELSE 'error' END),
     s.sku, s.quantity, s.action, nullif(s.reason, ''), nullif(s.location, ''), nullif(s.to_location, ''),
     nullif(s.lot, ''), nullif(s.note, ''), nullif(s.expected_quantity, ''), nullif(s.expected_version, ''),
-    nullif(s.customer_account_id, ''), r.level_id, CASE WHEN %(applied)s THEN c.version END, r.to_level_id,
+    nullif(s.customer_account_id, ''), nullif(s.warehouse, ''), r.level_id, CASE WHEN %(applied)s THEN c.version END, r.to_level_id,
     CASE WHEN %(applied)s THEN c.to_version END, r.merged_into, r.errors
 FROM resolved AS r
 JOIN stage AS s USING (row)

@@ -97,6 +97,20 @@ WHERE account_id = %(account_id)s
 ORDER BY transfer_id, l.line
 LIMIT %(limit)s
 
+-- name: allocations
+-- A page of an account's committed units by document and level, after a key.
+SELECT a.document, l.warehouse_id, l.sku, l.location_id, nullif(l.lot_id, '') AS lot_id, a.quantity, a.created_at AS since,
+       a.updated_at, a.level_id
+FROM allocations AS a
+JOIN levels AS l USING (level_id, account_id)
+WHERE account_id = %(account_id)s
+    AND (%(document)s::text IS NULL OR a.document = %(document)s)
+    AND (%(warehouse_id)s::text IS NULL OR l.warehouse_id = %(warehouse_id)s)
+    AND (%(sku)s::text IS NULL OR l.sku = %(sku)s)
+    AND (a.document, a.level_id) > (%(after_document)s::text, %(after_level_id)s::bigint)
+ORDER BY a.document, a.level_id
+LIMIT %(limit)s
+
 -- name: channels
 -- A page of the channel locations that an account has linked, after a key.
 SELECT channel, external_location_id, warehouse_id, master, created_at, updated_at

@@ -25,7 +25,7 @@ COPY (
     SELECT l.sku, abs(c.delta) AS quantity, CASE WHEN c.delta > 0 THEN 'remove' ELSE 'add' END AS action,
            coalesce(n.name, l.location_id) AS location, l.lot_id AS lot, c.version AS expected_version,
            'revert' AS reason, format('takes back row %%s of sync %%s', c.row, %(sync_id)s::text) AS note,
-           nullif(c.account_id, %(owner)s) AS customer_account_id
+           nullif(c.account_id, %(owner)s) AS customer_account_id, l.warehouse_id AS warehouse
     FROM changes AS c
     JOIN levels AS l ON l.account_id = c.account_id AND l.level_id = c.level_id
     LEFT JOIN locations AS n

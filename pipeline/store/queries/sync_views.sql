@@ -31,8 +31,8 @@ WHERE j.account_id = %(account_id)s AND j.sync_id = %(sync_id)s
 -- name: sync_items
 -- A page of a sync's rows in file order, after a row.
 SELECT row, line, byte_offset, sku, quantity, action, reason, location, to_location, lot, note, expected_quantity,
-       expected_version, customer_account_id, status, level_id, version, to_level_id, to_version, merged_into, errors,
-       created_at
+       expected_version, customer_account_id, warehouse, status, level_id, version, to_level_id, to_version, merged_into,
+       errors, created_at
 FROM sync_items
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND month = %(month)s
     AND (%(status)s::text IS NULL OR status = %(status)s)

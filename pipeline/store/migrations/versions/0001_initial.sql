@@ -38,6 +38,100 @@ CREATE TABLE reasons (
     PRIMARY KEY (account_id, code)
 );
 
+-- Names ---------------------------------------------------------------------------------------------------------------
+
+-- What is left of a SKU or another name when all is left out that gets lost or is added on the way through spreadsheets,
+-- web shops and keyboards: case, width and blanks; `="…"`, a leading ' and the .0 of a number; leading zeros; characters
+-- of HTML; kinds of dashes and quotes; letters of other alphabets that look like Latin ones; what nobody sees. NULL where
+-- nothing is left. Two names that are left with the same are perhaps the same; that is to be suggested, never to be taken
+-- for sure. Of itself it uses functions of PostgreSQL only: an index is also built where no schema is searched.
+CREATE FUNCTION fold_name(name text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    entity text[];
+    code   integer;
+BEGIN
+    IF position('&' IN name) > 0 AND position(';' IN name) > 0 THEN
+        FOR n IN 1..20 LOOP
+            entity := regexp_match(name, '(&#(?:([0-9]{1,6})|[xX]([0-9a-fA-F]{1,5}));)');
+            EXIT WHEN entity IS NULL;
+            code := coalesce(entity[2]::integer, ('x' || lpad(entity[3], 8, '0'))::bit(32)::integer);
+            name := replace(name, entity[1], CASE
+                WHEN code > 0 AND code NOT BETWEEN 55296 AND 57343 THEN chr(code) -- the others are no characters
+                ELSE '' END);
+        END LOOP;
+        name := regexp_replace(name, '&quot;', '"', 'gi');
+        name := regexp_replace(name, '&apos;', '''', 'gi');
+        name := regexp_replace(name, '&lt;', '<', 'gi');
+        name := regexp_replace(name, '&gt;', '>', 'gi');
+        name := regexp_replace(name, '&nbsp;', ' ', 'gi');
+        name := regexp_replace(name, '&amp;', '&', 'gi');
+    END IF;
+    IF octet_length(name) = length(name) THEN
+        name := lower(name COLLATE "C");
+    ELSE
+        name := lower(normalize(name, NFKC) COLLATE pg_c_utf8);
+    END IF;
+    IF name ~ E'[\u00ad\u0131\u02bc\u0300-\uffff]' THEN
+        name := translate(
+            name,
+            -- Cyrillic, Greek, dashes, single quotes, double quotes; and what is left out.
+                   E'\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456'
+                || E'\u0458\u04bb\u0501\u051b\u051d'
+                || E'\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7'
+                || E'\u0131'
+                || E'\u2010\u2012\u2013\u2014\u2015\u2043\u2212'
+                || E'\u2018\u2019\u201a\u201b\u02bc\u2032'
+                || E'\u201c\u201d\u201e\u201f'
+                || E'\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e'
+                || E'\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff\ufffd',
+            'abekmhopctyxsijhdqwabezhikmnoptyxi' || repeat('-', 7) || repeat('''', 6) || repeat('"', 4));
+    END IF;
+    RETURN nullif(ltrim(regexp_replace(
+        btrim(replace(name, ' ', ''), '="'''), '^([0-9]+)[.,]0+$', '\1'), '0'), '');
+END $$;
+
+-- All that a name which does not exist may be left with: itself, and where it looks like a date what a spreadsheet can
+-- have made the date of: 1-Mar of MAR-1, MAR1, 1-3 or 3/1. The most likely first.
+CREATE FUNCTION near_names(name text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    parts   text[] := regexp_match(name COLLATE pg_c_utf8,
+        '^(?:([0-9]{1,2})[-./ ]{1,2}([[:alpha:]]{3,9})\.?'                        -- 1-Mar, 1. Mrz.
+        '|([[:alpha:]]{3,9})[-./ ]{1,2}([0-9]{1,2})'                               -- Mar-01
+        '|([0-9]{1,2})([-./])([0-9]{1,2})\6(?:[0-9]{2}|[12][0-9]{3})'             -- 01.03.2026, 3/1/26
+        '|[12][0-9]{3}-([0-9]{2})-([0-9]{2}))$');                                  -- 2026-03-01
+    spelled text := lower(coalesce(parts[2], parts[3]) COLLATE pg_c_utf8);
+    month   integer;
+    days    integer[];
+    months  integer[];
+BEGIN
+    IF parts IS NULL THEN
+        RETURN ARRAY[fold_name(name)];
+    END IF;
+    IF spelled IS NULL THEN
+        days := ARRAY[coalesce(parts[5], parts[8]), coalesce(parts[7], parts[9])];
+        months := ARRAY[days[2], days[1]];
+    ELSE
+        month := array_position(
+            string_to_array('jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec,'
+                            'ene,,mär,abr,mai,,,ago,,okt,,dez,,,mrz,,,,,,,,,dic', ','), left(spelled, 3));
+        days := ARRAY[coalesce(parts[1], parts[4])];
+        months := ARRAY[(month - 1) % 12 + 1];
+    END IF;
+    RETURN ARRAY[fold_name(name)] || ARRAY(
+        SELECT fold_name(written)
+        FROM unnest(days, months) AS date (day, month)
+        CROSS JOIN LATERAL (
+            SELECT lower(to_char(make_date(2000, date.month, 1), 'FMMonth')) AS text WHERE date.month BETWEEN 1 AND 12
+        ) AS english
+        CROSS JOIN LATERAL unnest(ARRAY[date.day::text, lpad(date.day::text, 2, '0')]) AS number
+        CROSS JOIN LATERAL unnest(ARRAY[
+            spelled, left(english.text, 3), left(english.text, 4), english.text, date.month::text,
+            lpad(date.month::text, 2, '0')]) AS word
+        CROSS JOIN LATERAL unnest(ARRAY['-', '', '/', '.']) AS mark
+        CROSS JOIN LATERAL unnest(ARRAY[word || mark || number, number || mark || word]) AS written
+        WHERE date.day BETWEEN 1 AND 31 AND (mark <> '' OR word !~ '[0-9]'));
+END $$;
+
 -- Catalogue -----------------------------------------------------------------------------------------------------------
 
 -- location_layout: the names of the parts of a location's name, with ' - ' between them.
@@ -73,6 +167,15 @@ CREATE TABLE locations (
     UNIQUE (name, account_id, warehouse_id), -- see the comment on levels
     FOREIGN KEY (account_id, warehouse_id) REFERENCES warehouses
 );
+CREATE INDEX locations_folded ON locations (fold_name(name), account_id, warehouse_id);
+
+-- The location that was perhaps meant by a name that none has: the one of this id, or of nearly this name.
+CREATE FUNCTION near_location(owner text, warehouse text, called text) RETURNS text LANGUAGE sql STABLE RETURN coalesce(
+    (SELECT name FROM locations WHERE account_id = owner AND warehouse_id = warehouse AND location_id = called),
+    (SELECT near.name FROM (
+        SELECT name FROM locations
+        WHERE account_id = owner AND warehouse_id = warehouse AND fold_name(name) = ANY (near_names(called)) LIMIT 20) AS near
+    ORDER BY array_position(near_names(called), fold_name(near.name)), near.name LIMIT 1));
 
 -- warehouse_ids NULL: the product is available in every warehouse of the account.
 CREATE TABLE products (
@@ -85,8 +188,8 @@ CREATE TABLE products (
     updated_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, sku)
 );
--- Finds what was perhaps meant by a SKU that no product has.
-CREATE INDEX products_folded ON products (account_id, (lower(normalize(sku, NFKC) COLLATE pg_c_utf8)));
+-- Finds what was perhaps meant by a SKU that no product has; see the comment on levels.
+CREATE INDEX products_folded ON products (fold_name(sku), account_id);
 
 CREATE TABLE lots (
     account_id text COLLATE "C" NOT NULL,
@@ -161,6 +264,19 @@ CREATE TABLE levels (
     PRIMARY KEY (account_id, warehouse_id, sku, location_id, lot_id),
     UNIQUE (level_id, account_id)
 ) WITH (fillfactor = 75); -- room for the next version on the same page: an update then touches no index
+
+-- The committed units of a level, by the document of the order that they are promised to; a row goes with its last unit.
+-- Who writes one holds its level. No foreign key, as above.
+CREATE TABLE allocations (
+    account_id text COLLATE "C" NOT NULL,
+    document   text COLLATE "C" NOT NULL,
+    level_id   bigint NOT NULL,
+    quantity   bigint NOT NULL CHECK (quantity > 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, document, level_id)
+);
+CREATE INDEX allocations_level ON allocations (level_id, document);
 
 -- One row for each state that a change touched. `before` is after - delta. All rows of a batch have its time, which was
 -- taken while the levels were held: for a level it grows with the version. provider_account_id: who acted for the account;
@@ -485,6 +601,7 @@ CREATE TABLE sync_items (
     expected_quantity   text,
     expected_version    text,
     customer_account_id text,
+    warehouse           text,    -- as it stands in the file
     level_id            bigint,
     version             bigint,  -- NULL where the level already held the quantity, or merged_into has it
     to_level_id         bigint,  -- of a move
@@ -504,6 +621,26 @@ LANGUAGE sql STABLE RETURN CASE
     ELSE jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
         'code', code, 'field', field, 'value', left(value, 200), 'suggestion', suggestion, 'found', found)))
 END;
+
+-- What a level has that refuses a row with INSUFFICIENT_STOCK: what is `available` as the row met it, its other states,
+-- and the first documents that its committed units are promised to. In the words of schemas/shortages.py, which reads them.
+CREATE FUNCTION shortage_found(level bigint, available text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT concat_ws(', ', 'available ' || shortage_found.available, 'committed ' || nullif(l.committed, 0),
+                     'reserved ' || nullif(l.reserved, 0), 'damaged ' || nullif(l.damaged, 0),
+                     'safety_stock ' || nullif(l.safety_stock, 0), 'quality_control ' || nullif(l.quality_control, 0),
+                     'incoming ' || nullif(l.incoming, 0))
+           || coalesce('; committed to ' || promised.documents, '')
+    FROM levels AS l
+    CROSS JOIN LATERAL (
+        SELECT string_agg(document, ', ' ORDER BY document) FILTER (WHERE n <= 3)
+               || CASE WHEN count(*) > 3 THEN ' and more' ELSE '' END AS documents
+        FROM (
+            SELECT document, row_number() OVER (ORDER BY document) AS n
+            FROM allocations WHERE level_id = level ORDER BY document LIMIT 4
+        ) AS first
+    ) AS promised
+    WHERE l.level_id = level
+$$;
 
 -- What a level has against a row that sets it (`shift` NULL: on_hand becomes `set_to`) or shifts what is available: an
 -- ErrorCode, or the column of the expectation that does not hold; NULL where it has nothing. The rules are those of
