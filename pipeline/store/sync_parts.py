@@ -29,12 +29,14 @@ class RangeEdges:
     start_byte: int
     size: int
     first_line: int
-    content_hash: bytes
 
 
 @dataclass(frozen=True)
 class RangeRead:
-    """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0."""
+    """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0.
+
+    `sums`: what its good rows come to (Sums).
+    """
 
     object_key: str
     pieces: Sequence[int]
@@ -43,6 +45,7 @@ class RangeRead:
     invalid_count: int
     blank_count: int
     warnings: Mapping[str, int]
+    sums: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _stored(row: dict[str, Any]) -> StoredRange:
 
 def end_range(connection: psycopg.Connection, key: SyncKey, range_: int, read: RangeRead) -> bool:
     """Note what was found in a range; False where another worker has done so before. The caller holds the job."""
-    row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "range": range_}
+    row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "sums": Jsonb(dict(read.sums)), "range": range_}
     row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows)}
     if not connection.execute(_SQL["end_range"], key.parameters(**row)).rowcount:
         return False

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from datetime import timedelta
 
 import psycopg
 
@@ -13,7 +13,10 @@ from pipeline.store import syncs as store
 from pipeline.store.sync_parts import StoredRange
 from pipeline.store.syncs import Job, Planned, SyncKey, work_prefix
 from pipeline.syncs.layout import Layout
+from pipeline.syncs.repeat_rule import Duplicate, Hold
+from pipeline.syncs.repeats import look_for_repeat
 from pipeline.syncs.services import SyncServices
+from pipeline.syncs.sums import Sums
 from pipeline.syncs.survey import objection
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
@@ -25,7 +28,7 @@ class _File:
 
     layout: Layout
     ranges: Sequence[StoredRange]
-    content_hash: bytes
+    sums: Sums
     row_counts: Mapping[int, int]
 
 
@@ -47,8 +50,12 @@ def begin_processing(key: SyncKey, services: SyncServices) -> None:
 
 def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
     file = _file(job, sync_parts.ranges(connection, job.key))
-    if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, file.content_hash)) is not None:
-        store.end_as_duplicate(connection, job.key, earlier, file.content_hash)
+    repeat = look_for_repeat(
+        connection, job, file.layout.header,
+        has_movements=file.sums.moving_rows > 0, repeat_within=timedelta(hours=services.limits.repeat_hours),
+    )  # fmt: skip
+    if isinstance(repeat, Duplicate):
+        store.end_as_duplicate(connection, job.key, repeat.of, repeat.words)
         return
     total = sum(file.row_counts.values())
     if job.options.on_error is FailurePolicy.ALL_OR_NOTHING and total > services.limits.atomic_max_rows:
@@ -57,7 +64,7 @@ def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> 
         return
     sync_parts.number_rows(connection, job.key)
     sync_parts.insert_chunks(connection, job.key, file.row_counts)
-    planned = _planned(connection, job, file, services)
+    planned = _planned(connection, job, file, repeat, services)
     store.end_planning(connection, job.key, planned)
     if planned.status is not SyncState.HELD:
         sync_parts.send_chunks(connection, job.key, file.row_counts)
@@ -65,21 +72,8 @@ def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> 
 
 def _file(job: Job, ranges: Sequence[StoredRange]) -> _File:
     layout = Layout.from_json(job.layout or {})
-    return _File(layout, ranges, _content_hash(layout, ranges), _rows_by_chunk(ranges, layout.chunk_count))
-
-
-def _is_compared(job: Job) -> bool:
-    """Whether the same content would be a repeat: a dry run and a revert are none, and some are forced."""
-    return not (job.options.force or job.status.dry_run or job.status.reverts)
-
-
-def _content_hash(layout: Layout, found: Sequence[StoredRange]) -> bytes:
-    """A digest of all of the file, and of how its header is understood: the ranges of a content are always the same."""
-    header = layout.header
-    digest = sha256(repr((header.names, header.columns, header.delimiter)).encode())
-    for each in found:
-        digest.update(each.edges.content_hash)
-    return digest.digest()
+    sums = sum((Sums(**each.read.sums) for each in ranges if each.read), Sums())
+    return _File(layout, ranges, sums, _rows_by_chunk(ranges, layout.chunk_count))
 
 
 def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, int]:
@@ -91,7 +85,9 @@ def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, 
     return {chunk: count for chunk, count in sorted(rows.items()) if count}
 
 
-def _planned(connection: psycopg.Connection, job: Job, file: _File, services: SyncServices) -> Planned:
+def _planned(
+    connection: psycopg.Connection, job: Job, file: _File, repeat: Hold | None, services: SyncServices
+) -> Planned:
     read = [each.read for each in file.ranges if each.read]
     warnings: Counter[str] = Counter()
     for each in read:
@@ -105,14 +101,14 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
     status = SyncState.PROCESSING if total else SyncState.SUCCESS
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
-    elif (why := objection(connection, job, file.layout, file.ranges, services)) is not None:
-        if job.status.dry_run:
-            texts.append(f"the wipe guard would hold it: {why}")
-        else:
-            status, held = SyncState.HELD, why
+    else:
+        against = objection(connection, job, file.layout, file.ranges, file.sums, services)
+        if against and job.status.dry_run:
+            texts.append(f"the wipe guard would hold it: {against}")
+        elif against or repeat:
+            status, held = SyncState.HELD, "; ".join(filter(None, [repeat and repeat.reason, against]))
     return Planned(
         status=status,
-        content_hash=file.content_hash,
         total_count=total,
         invalid_count=invalid,
         blank_count=sum(r.blank_count for r in read),

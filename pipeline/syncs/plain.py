@@ -10,6 +10,7 @@ from uuid import uuid4
 from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
 from pipeline.store.syncs import Job, PlainSource
+from pipeline.syncs.content import content_digest, digested
 from pipeline.syncs.services import SyncServices
 from pipeline.uploads.encodings import encoding_of, to_utf8
 from pipeline.uploads.source import fetch, locate
@@ -23,11 +24,15 @@ _S3: Final = "s3://"
 
 @dataclass(frozen=True)
 class PlainFile:
-    """`etag` names the version of the file that was asked for; `is_copy`: `source` is a copy in the work bucket."""
+    """`etag` names the version of the file that was asked for; `is_copy`: `source` is a copy in the work bucket.
+
+    `content_hash` is that of the file before it was copied, None where it was not.
+    """
 
     source: PlainSource
     etag: str
     is_copy: bool
+    content_hash: bytes | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -65,7 +70,8 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str) -> Plain
     if packing is not Packing.NONE:
         pieces = gunzip(pieces, max_bytes) if packing is Packing.GZIP else unzip(file, max_bytes)
         warnings.append(f"the file was unpacked ({packing})")
-    start, pieces = _peek(pieces)
+    digest = content_digest()
+    start, pieces = _peek(digested(pieces, digest))
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file")
     if (encoding := encoding_of(start, job.options.encoding)) is not None:
@@ -76,7 +82,7 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str) -> Plain
     source = _upload(services, key, pieces)
     if not source.size:
         raise Invalid(ErrorCode.FILE_EMPTY)
-    return PlainFile(source, etag, is_copy=True, warnings=warnings)
+    return PlainFile(source, etag, is_copy=True, content_hash=digest.digest(), warnings=warnings)
 
 
 def _upload(services: SyncServices, key: str, pieces: Iterator[bytes]) -> PlainSource:

@@ -29,7 +29,7 @@ from schemas.topics import Topic
 def approve(
     sync_id: SyncIdArgument, account: Account, wait: Wait = False, user: UserId = None, as_json: AsJson = False
 ) -> None:
-    """Let a sync go on that is held, since its file would empty much of the warehouse or lacks many of its SKUs.
+    """Let a sync go on that is held: the reason says why (`onhand sync show ID`).
 
     Exit codes with --wait as those of `onhand sync submit`.
     """

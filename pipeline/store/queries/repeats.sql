@@ -1,0 +1,45 @@
+-- name: hold_content
+-- One after the other: of two jobs with the same content, the second one finds the first.
+SELECT pg_advisory_xact_lock(hashtextextended(%(account_id)s || encode(%(content_hash)s, 'hex'), 2))
+
+-- name: earlier_jobs
+-- The account's other jobs of a content and a stock that have applied rows or may do so, the newest first. One that was
+-- taken back as a whole, by a revert that was not taken back itself, is left out.
+SELECT sync_id, status, created_at, options, layout -> 'header' AS header, total_count, success_count, error_count,
+       aborted_count, reverted.partly
+FROM sync_jobs
+CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(r.status = 'success' AND r.skipped_count = 0 AND NOT EXISTS (
+               SELECT FROM sync_jobs AS back
+               WHERE back.account_id = r.account_id AND back.reverts = r.sync_id AND back.success_count > 0)), false)
+               AS wholly,
+           count(*) > 0 AS partly
+    FROM sync_jobs AS r
+    WHERE r.account_id = sync_jobs.account_id AND r.reverts = sync_jobs.sync_id AND r.success_count > 0
+) AS reverted
+WHERE account_id = %(account_id)s AND content_hash = %(content_hash)s AND sync_id <> %(sync_id)s
+    AND warehouse_id = %(warehouse_id)s AND coalesce(customer_account_id, account_id) = %(owner)s
+    AND NOT dry_run AND reverts IS NULL AND (success_count > 0 OR status IN ('held', 'processing'))
+    AND created_at > %(since)s AND NOT reverted.wholly
+ORDER BY created_at DESC, sync_id DESC
+LIMIT 100
+
+-- name: is_untouched
+-- Whether the levels that a count has named are as it left them, and the bins have the names that they had. False also
+-- where that is not known: rows are no longer kept, or some are about other customers. A change counts from the beginning
+-- of its transaction, so that one of the minute before the job can have come after it: of rows that found their level as
+-- they wanted it nothing is written that tells.
+SELECT count(*) = j.total_count
+    AND count(i.customer_account_id) = 0
+    AND coalesce(bool_and(i.status <> 'success' OR i.merged_into IS NOT NULL OR CASE
+            WHEN i.version IS NULL THEN l.version = 0 OR l.updated_at < j.created_at - interval '1 minute'
+            ELSE l.version = i.version END IS TRUE), false)
+    AND NOT EXISTS (
+        SELECT FROM locations AS n
+        WHERE n.account_id = %(owner)s AND n.warehouse_id = j.warehouse_id
+            AND n.updated_at >= j.created_at - interval '1 minute')
+FROM sync_jobs AS j
+JOIN sync_items AS i ON i.account_id = j.account_id AND i.sync_id = j.sync_id AND i.month = j.items_month
+LEFT JOIN levels AS l ON l.level_id = i.level_id AND l.account_id = %(owner)s
+WHERE j.account_id = %(account_id)s AND j.sync_id = %(earlier_id)s
+GROUP BY j.account_id, j.sync_id
