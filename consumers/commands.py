@@ -6,9 +6,10 @@ from typing import Final
 
 from consumers.cloudevents import Received, Record, read_event
 from consumers.inbox import Inbox
+from consumers.rejections import rejection
 from consumers.subscription import subscribe
 from consumers.worker import Worker
-from pipeline.commands.handler import apply_commands
+from pipeline.commands.handler import apply_commands, publish_rejections
 from pipeline.commands.received import ReceivedCommand
 from pipeline.errors import Invalid
 from schemas.commands import COMMANDS
@@ -25,10 +26,15 @@ def attach(worker: Worker) -> None:
     topic = worker.topic(Topic.COMMANDS)
 
     async def handle(events: Sequence[Received[Command]]) -> None:
-        received = [ReceivedCommand(event.id, event.data) for event in events]
+        received = [ReceivedCommand(event.id, event.data, event.source) for event in events]
         await asyncio.to_thread(apply_commands, received, worker.database)
 
-    inbox = Inbox(topic, read_command, handle, worker.dead_letters)
+    async def tell(letters: Sequence[tuple[Record, Invalid]]) -> None:
+        results = [result for letter in letters if (result := rejection(*letter))]
+        if results:
+            await asyncio.to_thread(publish_rejections, results, worker.database)
+
+    inbox = Inbox(topic, read_command, handle, worker.dead_letters, tell)
     for _ in range(worker.settings.command_consumers):
         subscribe(
             worker.broker,

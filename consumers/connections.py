@@ -13,6 +13,7 @@ def object_store(settings: Settings) -> ObjectStore:
         region=settings.s3_region,
         access_key_id=settings.s3_access_key_id,
         secret_access_key=secret.get_secret_value() if secret else None,
+        public_endpoint_url=settings.s3_public_endpoint_url,
     )
 
 

@@ -25,15 +25,18 @@ class Inbox(Generic[T]):
         read: Callable[[Record], T],
         handle: Callable[[Sequence[T]], Awaitable[None]],
         dead_letters: DeadLetters,
+        tell: Callable[[Sequence[tuple[Record, Invalid]]], Awaitable[None]] | None = None,
     ) -> None:
         """`handle` is given what `read` made of the records of one poll, in order.
 
-        `read` raises Invalid for a record that does not keep its contract.
+        `read` raises Invalid for a record that does not keep its contract. `tell` is given the records of one poll that
+        became dead letters, with the reasons, before any is acknowledged.
         """
         self._consumer = consumer
         self._read = read
         self._handle = handle
         self._dead_letters = dead_letters
+        self._tell = tell
 
     async def receive(self, records: Sequence[Record]) -> None:
         """Process records. When it returns, each has had its effect or is a dead letter, and all can be acknowledged.
@@ -49,11 +52,15 @@ class Inbox(Generic[T]):
             except Invalid as error:
                 refused[number] = error
         failed = await self._process(events) if events else {}
+        letters: list[tuple[Record, Invalid]] = []
         for number, record in enumerate(records):
             if reason := refused.get(number) or failed.get((record.partition, record.offset)):
                 await self._dead_letters.send(record, reason, consumer=self._consumer, attempts=1)
+                letters.append((record, reason))
             else:
                 self._dead_letters.saw_good_message()
+        if self._tell is not None and letters:
+            await self._tell(letters)
 
     async def _process(self, events: Sequence[tuple[Record, T]]) -> dict[tuple[int, int], Invalid]:
         """Have all handled; those that cannot be, by partition and offset."""

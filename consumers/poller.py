@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from datetime import datetime
 from urllib.parse import quote_plus
 
 from aiokafka.errors import KafkaError
@@ -10,20 +11,20 @@ from aiokafka.errors import KafkaError
 from consumers.worker import Worker
 from pipeline.errors import Invalid, TryLater
 from pipeline.objects import ListedObject
-from pipeline.uploads.notifications import is_no_drop, is_upload_key
+from pipeline.uploads.keys import is_own
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
-Version = tuple[str, str]
-"""Key and ETag of an object."""
+Version = tuple[str, str, datetime]
+"""Key and ETag of an object, and when it was written."""
 
 
 class Poller:
     """Lists the uploads bucket and announces each new object version, in the form in which a store would.
 
-    It remembers what it announced only while it lives: after a restart everything is announced once more, and the sync
-    of a version that is known changes nothing.
+    Also what is no upload: the consumer notes why. It remembers what it announced only while it lives: after a restart
+    everything is announced once more, and the sync of a version that is known changes nothing.
     """
 
     def __init__(self, worker: Worker) -> None:
@@ -43,16 +44,12 @@ class Poller:
     async def _poll(self) -> None:
         bucket = self._worker.settings.s3_uploads_bucket
         objects = await asyncio.to_thread(lambda: list(self._worker.objects.list(bucket)))
-        for found in objects:
-            version = (found.key, found.etag)
-            if version in self._announced:
-                continue
-            if is_upload_key(found.key):
-                await self._announce(bucket, found)
-            elif not is_no_drop(found.key):
-                log.warning("uploads bucket: %s is not where an upload belongs; it is left alone", found.key)
-            self._announced.add(version)
-        self._announced &= {(found.key, found.etag) for found in objects}
+        found = {(each.key, each.etag, each.last_modified): each for each in objects if not is_own(each.key)}
+        for version, each in found.items():
+            if version not in self._announced:
+                await self._announce(bucket, each)
+                self._announced.add(version)
+        self._announced &= set(found)
 
     async def _announce(self, bucket: str, found: ListedObject) -> None:
         entity = {

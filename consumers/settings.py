@@ -23,6 +23,11 @@ class Settings(BaseSettings):
     s3_endpoint_url: str | None = Field(
         None, pattern=r"^https?://[^/\s]", description="S3-compatible store; empty for AWS."
     )
+    s3_public_endpoint_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]",
+        description="The store's address in links for people, where it is another one.",
+    )
     s3_region: str = Field("us-east-1", description="Region of the buckets.")
     s3_access_key_id: str | None = Field(None, description="Empty for the usual AWS credential chain.")
     s3_secret_access_key: SecretStr | None = Field(None, description="Belongs to the access key.")

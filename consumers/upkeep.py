@@ -72,4 +72,4 @@ class Upkeep:
 
     async def _events(self) -> None:
         if count := await asyncio.to_thread(forget_old_events, self._database):
-            log.info("upkeep: the last events of %s uploaded objects were forgotten", count)
+            log.info("upkeep: what was heard of %s uploaded objects was forgotten", count)

@@ -45,6 +45,7 @@ class Changes:
     document: str | None = None
     actor: str | None = None
     command_id: str | None = None
+    command_source: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 

@@ -27,6 +27,7 @@ _ORDERS: Final = {
     "transfers": Order({"transfer_id": "", "line": 0}),
     "channels": Order({"channel": "", "external_location_id": ""}),
     "reasons": Order({"code": ""}),
+    "skipped_uploads": Order({"last_seen_at": "infinity", "bucket": "", "key": "", "reason": ""}),
     "links": Order({"role": "", "linked_account_id": ""}),
 }
 
@@ -135,6 +136,14 @@ def links(
     """
     asked = {"account_id": account_id, "linked_account_id": linked_account_id}
     return _list(database, "links", asked, limit)
+
+
+def skipped_uploads(database: Database, account_id: AccountId | None, *, limit: int | None = None) -> Iterator[Row]:
+    """Objects in the uploads bucket that started no sync, each with its SkipReason, the latest first.
+
+    None: of all accounts, and those whose key names none.
+    """
+    return _list(database, "skipped_uploads", {"account_id": account_id}, limit)
 
 
 def _list(database: Database, name: str, asked: Mapping[str, Any], limit: int | None) -> Iterator[Row]:

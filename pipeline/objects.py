@@ -1,10 +1,11 @@
 """Object storage: the few S3 operations that onhand needs, with failures in onhand's own two words."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
+_NO_VERSION: Final = "null"
+"""What stores call the version of an object that was written while the bucket kept no versions."""
 _PART_BYTES: Final = 8 * 2**20
 # At most ten parts wait in memory (a constant of s3transfer), two are on their way at a time.
 _TRANSFER: Final = TransferConfig(
@@ -34,14 +37,17 @@ _TRANSFER: Final = TransferConfig(
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One version of an object: its ETag without quotes, its size in bytes.
+    """One version of an object: its ETag without quotes, its size in bytes, and when it was written.
 
-    `version_id` is what the bucket calls the version, None where it keeps only one.
+    `version_id` is what the bucket calls the version, None where it keeps only one. `metadata` is what the writer said
+    of it, and is not in a listing.
     """
 
     etag: str
     size: int
+    last_modified: datetime
     version_id: str | None = field(default=None, kw_only=True)
+    metadata: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,6 @@ class ListedObject(ObjectInfo):
     """An object as a listing shows it."""
 
     key: str
-    last_modified: datetime
 
 
 class ObjectStore:
@@ -70,11 +75,15 @@ class ObjectStore:
         region: str,
         access_key_id: str | None,
         secret_access_key: str | None,
+        public_endpoint_url: str | None = None,
     ) -> None:
-        """No endpoint: AWS. No key: the usual AWS credential chain. Nothing connects before the first call."""
-        self._client: S3Client = boto3.client(
+        """No endpoint: AWS. No key: the usual AWS credential chain. Nothing connects before the first call.
+
+        `public_endpoint_url` is the store's address for people, where it differs: links are signed for that host.
+        """
+        client = partial(
+            boto3.client,
             "s3",
-            endpoint_url=endpoint_url,
             region_name=region,
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
@@ -89,6 +98,8 @@ class ObjectStore:
                 response_checksum_validation="when_required",
             ),
         )
+        self._client: S3Client = client(endpoint_url=endpoint_url)
+        self._signer: S3Client = client(endpoint_url=public_endpoint_url) if public_endpoint_url else self._client
 
     def head(self, bucket: str, key: str, etag: str | None = None, version_id: str | None = None) -> ObjectInfo:
         """What is there under the key, in the version asked for; FILE_CHANGED when that is not `etag`."""
@@ -105,7 +116,11 @@ class ObjectStore:
             self._require_bucket(bucket)  # again: it is the version's name that is wrong where this goes well
             raise Invalid(ErrorCode.FILE_NOT_FOUND, f"s3://{bucket}/{key} in version {version_id}") from error
         return ObjectInfo(
-            etag=_bare(answer["ETag"]), size=answer["ContentLength"], version_id=answer.get("VersionId") or None
+            etag=_bare(answer["ETag"]),
+            size=answer["ContentLength"],
+            last_modified=answer["LastModified"],
+            version_id=None if answer.get("VersionId") in {"", _NO_VERSION} else answer.get("VersionId"),
+            metadata=answer.get("Metadata", {}),
         )
 
     def stream(  # noqa: PLR0913 - what to read, and from where
@@ -169,7 +184,7 @@ class ObjectStore:
     def presigned_get(self, bucket: str, key: str, seconds: int) -> str:
         """A URL that anybody can fetch the object from for so long; S3 allows at most seven days."""
         with failures(bucket, key):
-            return self._client.generate_presigned_url(
+            return self._signer.generate_presigned_url(
                 "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
             )
 

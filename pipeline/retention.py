@@ -19,7 +19,7 @@ COMMANDS_AT_ONCE: Final = 5_000
 """How many commands one transaction deletes at most."""
 
 EVENT_DAYS: Final = 30
-"""How long the last event of an uploaded object is remembered: no store delivers one later than that."""
+"""How long what was heard of an uploaded object is remembered: no store delivers an event later than that."""
 SYNC_TABLES: Final = ("sync_items", "sync_rejects", "sync_diffs")
 """The tables that hold the rows of syncs, by month."""
 

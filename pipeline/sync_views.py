@@ -19,6 +19,7 @@ from pipeline.store.statements import statements
 from pipeline.uploads.reject import Reject
 from schemas.errors import ErrorCode, RowError
 from schemas.identifiers import AccountId, WarehouseId
+from schemas.jobs import shown_url
 from schemas.states import ItemStatus, SyncState
 
 _NEWEST_FIRST: Final = Order({"created_at": "infinity", "sync_id": UUID(int=2**128 - 1)})
@@ -48,9 +49,10 @@ ALL: Final = Items()
 
 
 def sync_jobs(database: Database, account_id: AccountId, jobs: Jobs, *, limit: int | None = None) -> Iterator[Row]:
-    """The account's syncs, newest first, each with its counts and its options."""
+    """The account's syncs, newest first, each with its counts and its options; its URL as it may be shown."""
     asked = {"account_id": account_id, **asdict(jobs)}
-    return pages(database, statements("sync_views")["sync_jobs"], asked, _NEWEST_FIRST, limit=limit)
+    found = pages(database, statements("sync_views")["sync_jobs"], asked, _NEWEST_FIRST, limit=limit)
+    return (row | {"url": shown_url(row["url"])} for row in found)
 
 
 def sync_job(database: Database, account_id: AccountId, sync_id: UUID) -> Row | None:

@@ -1,5 +1,6 @@
 """Fetches files from the web for people who name a URL, without letting the URL reach into the private network."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from pipeline.addresses import resolve
 from pipeline.errors import Invalid
 from pipeline.web_deadline import DeadlineTransport
 from schemas.errors import ErrorCode
+from schemas.jobs import shown_url
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL with its query, which may hold a signature
 
 _MAX_REDIRECTS: Final = 5
-_READABLE: Final = {"", "identity", "gzip", "x-gzip"}
 _CODES: Final = {
     401: ErrorCode.FILE_FORBIDDEN,
     403: ErrorCode.FILE_FORBIDDEN,
@@ -41,11 +44,16 @@ class WebLimits:
 class WebFile:
     """An open file. `etag` is without quotes, None where the server names none; so is `size`, in bytes.
 
-    Where the server packs what it sends with gzip, although it was not asked to, its bytes are those of a gzip file.
+    The bytes are as they were sent: `packing` is what the server says of them (Content-Encoding), in lower case, and
+    may be wrong. `charset` is what it says of the text. `has_known_end`: missing bytes at the end would be noticed.
     """
 
+    host: str
     etag: str | None
     size: int | None
+    packing: str
+    charset: str | None
+    has_known_end: bool
     chunks: Iterator[bytes]
     """Can be read once, inside the block that opened the file; raises Invalid as `open_url` does."""
 
@@ -63,7 +71,7 @@ def open_url(url: str, limits: WebLimits, *, chunk_size: int) -> Iterator[WebFil
 
     Raises:
         Invalid: URL_NOT_ALLOWED, FILE_NOT_FOUND, FILE_FORBIDDEN, FILE_TOO_LARGE, or FILE_UNREACHABLE for every other
-            failure: name, connection, certificate, time, status, packing, a body that breaks off.
+            failure: name, connection, certificate, time, status, a body that breaks off.
     """
     # The proxies of the environment would look the name up again, and so undo the check of the address. The
     # certificates of the environment (SSL_CERT_FILE) are welcome.
@@ -72,12 +80,20 @@ def open_url(url: str, limits: WebLimits, *, chunk_size: int) -> Iterator[WebFil
     with httpx.Client(transport=transport, trust_env=False, timeout=limits.timeout_seconds) as client:
         answer, host = _follow(client, url, limits)
         try:
-            _require_plain_or_gzip(answer, host)
             size = _size(answer)
             if size is not None and size > limits.max_bytes:
                 raise _too_large(host, limits)
             etag = answer.headers.get("ETag")
-            yield WebFile(etag and etag.removeprefix("W/").strip('"'), size, _chunks(answer, host, limits, chunk_size))
+            yield WebFile(
+                host,
+                etag and etag.removeprefix("W/").strip('"'),
+                size,
+                packing=answer.headers.get("Content-Encoding", "").strip().lower(),
+                charset=answer.charset_encoding,
+                # A client that reads until the connection is closed cannot tell an end from a break.
+                has_known_end=size is not None or "Transfer-Encoding" in answer.headers,
+                chunks=_chunks(answer, host, limits, chunk_size),
+            )
         finally:
             answer.close()
 
@@ -120,7 +136,7 @@ def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         return base.join(url) if base else httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise Invalid(ErrorCode.URL_NOT_ALLOWED, f"not a URL: {error}") from error
+        raise Invalid(ErrorCode.URL_NOT_ALLOWED, f"not a URL: {shown_url(url)[:200]}") from error
 
 
 def _check(target: httpx.URL, limits: WebLimits) -> None:
@@ -142,12 +158,6 @@ def _chunks(answer: httpx.Response, host: str, limits: WebLimits, chunk_size: in
             yield chunk
     except (httpx.HTTPError, httpx.StreamError) as error:
         raise _unreachable(host, error) from error
-
-
-def _require_plain_or_gzip(answer: httpx.Response, host: str) -> None:
-    packing = answer.headers.get("Content-Encoding", "").strip().lower()
-    if packing not in _READABLE:
-        raise Invalid(ErrorCode.FILE_UNREACHABLE, f"{host} sends it packed as {packing!r}, which was not asked for")
 
 
 def _size(answer: httpx.Response) -> int | None:

@@ -4,11 +4,13 @@ Source: CloudEvents specification 1.0.2 and its Kafka protocol binding (headers 
 `application/cloudevents+json`).
 """
 
+import binascii
+from base64 import b64decode
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from schemas.identifiers import MAX_ID_LENGTH, PRINTABLE_PATTERN
 
@@ -33,6 +35,7 @@ class EventType(StrEnum):
     SYNC_FINISH = "inventory.sync.finish.v1"
     SYNC_STATUS = "inventory.sync.status.v1"
     SNAPSHOT_STATUS = "inventory.snapshot.status.v1"
+    UPLOAD_SKIPPED = "inventory.upload.skipped.v1"
 
 
 class Attributes(BaseModel):
@@ -49,7 +52,28 @@ class Attributes(BaseModel):
     datacontenttype: str | None = None
 
 
-class StructuredEvent(Attributes):
-    """An event in structured mode: the attributes and the data in one JSON object."""
+def _decoded(value: object) -> bytes:
+    try:
+        return b64decode(value if isinstance(value, str) else "", validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("no base64") from None
 
-    data: dict[str, Any]
+
+class StructuredEvent(Attributes):
+    """An event in structured mode: attributes and data in one JSON object.
+
+    The data is an object in `data`, or the bytes of its JSON in `data_base64`.
+    """
+
+    data: dict[str, Any] | None = None
+    data_base64: Annotated[bytes, BeforeValidator(_decoded)] | None = None
+
+    def packed(self) -> bytes:
+        """The bytes in `data_base64`, where there is no `data`.
+
+        Raises:
+            ValueError: there is neither, or both.
+        """
+        if self.data_base64 is None or self.data is not None:
+            raise ValueError("give data, or data_base64 in its place")
+        return self.data_base64

@@ -4,6 +4,7 @@ A code never changes its meaning and is never reused. The hint tells a person wh
 """
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,11 +32,6 @@ class ErrorCode(StrEnum):
         "UNKNOWN_TYPE",
         "The CloudEvents type is not one that this topic carries.",
         "Use one of the expected types.",
-    )
-    UPLOAD_KEY_LAYOUT = (
-        "UPLOAD_KEY_LAYOUT",
-        "The object key does not say whose stock it is.",
-        "Drop the file at {account_id}/{warehouse_id}/{name}.csv.",
     )
     MESSAGE_NOT_PROCESSABLE = (
         "MESSAGE_NOT_PROCESSABLE",
@@ -210,7 +206,15 @@ class ErrorCode(StrEnum):
     QUANTITY_NOT_AN_INTEGER = (
         "QUANTITY_NOT_AN_INTEGER",
         "The quantity is not a whole number.",
-        "Write digits 0-9 only, as 1234: no thousands separators, no decimals other than .0, no exponent.",
+        "Write digits 0-9 only, as 1234: no decimals other than .0, no exponent. Where marks stand between thousands, "
+        "or a comma before decimals, say so: --decimal , (1.250 is 1250, 5,0 is 5), or --decimal . (1,250 is 1250).",
+    )
+    QUANTITY_AMBIGUOUS = (
+        "QUANTITY_AMBIGUOUS",
+        "The number can be read in two ways, and no other number of its column shows which is meant.",
+        "Say which mark stands before decimals: --decimal . (1.000 is 1) or --decimal , (1.000 is 1000); an account "
+        "says it once, as its upload_decimal. Where a number was split at its comma, put quotes around it; where the "
+        "column behind it is one of its own, say so: --column 'note=note'.",
     )
     QUANTITY_NEGATIVE = (
         "QUANTITY_NEGATIVE",
@@ -258,13 +262,25 @@ class ErrorCode(StrEnum):
     ENCODING = (
         "ENCODING",
         "The field has bytes that are not UTF-8.",
-        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel.",
+        "Save the file as CSV UTF-8, or say what it is: --encoding cp1252 for a file of an older Excel, "
+        "--encoding cp932 for one from Japan; an account says it once, as its upload_encoding.",
     )
     TOO_FEW_FIELDS = (
         "TOO_FEW_FIELDS",
         "The row ends before its last required field.",
         "Fill in all fields up to the last required one. If the rest stands in the next row, put quotes around "
         "the field with the line break.",
+    )
+    ROW_IN_QUOTES = (
+        "ROW_IN_QUOTES",
+        "The whole row stands in quotes, as one field.",
+        "Remove the quotes around the row, and write doubled quotes in it once; or export the file again. A "
+        "spreadsheet that expects another separator saves rows so.",
+    )
+    HEADER_REPEATED = (
+        "HEADER_REPEATED",
+        "The row has the names of the columns once more; perhaps several files were joined.",
+        "Remove the row. Check the one before it: it may have run together with a header, and the one behind it.",
     )
     TOO_MANY_FIELDS = (
         "TOO_MANY_FIELDS",
@@ -305,6 +321,11 @@ class ErrorCode(StrEnum):
         "A later row of the file about the same SKU and location took the place of this one.",
         "Nothing has to be done, if the last row is the right one.",
     )
+    LEFT_AS_IT_IS = (
+        "LEFT_AS_IT_IS",
+        "The row leaves the stock as it is: in a file of this system, its quantity says so.",
+        "Nothing has to be done. To set the stock, fill in a number, 0 for none.",
+    )
     LEVEL_CHANGED_SINCE = (
         "LEVEL_CHANGED_SINCE",
         "The level has changed since the time that the file is of.",
@@ -315,7 +336,8 @@ class ErrorCode(StrEnum):
     FILE_NOT_FOUND = (
         "FILE_NOT_FOUND",
         "The file does not exist.",
-        "Check the URL, upload the file, and submit it again.",
+        "Check the URL, and submit it again. A file that is dropped again is a sync of its own, also under the same "
+        "name.",
     )
     FILE_UNREACHABLE = (
         "FILE_UNREACHABLE",
@@ -328,7 +350,12 @@ class ErrorCode(StrEnum):
         "Grant onhand read access, and submit again.",
     )
     FILE_EMPTY = ("FILE_EMPTY", "The file is empty.", "Export it again; the first line must be the header.")
-    FILE_CHANGED = ("FILE_CHANGED", "The file was replaced while it was read.", "Submit it again, under a new name.")
+    FILE_CHANGED = (
+        "FILE_CHANGED",
+        "The file was replaced before it was read to its end; nothing of it was applied.",
+        "Nothing has to be done where it was dropped into the uploads bucket: the new file is a sync of its own. "
+        "Otherwise submit it again.",
+    )
     FILE_TOO_LARGE = (
         "FILE_TOO_LARGE",
         "The file is larger than the limit.",
@@ -344,6 +371,11 @@ class ErrorCode(StrEnum):
         "The compressed file cannot be unpacked.",
         "Compress one CSV file again with gzip or zip, without a password.",
     )
+    INCOMPLETE_DOWNLOAD = (
+        "INCOMPLETE_DOWNLOAD",
+        "The file may have been cut off on its way: its server named no length, and its last row has no line end.",
+        "Look at the last row. `onhand sync approve` applies the file as it came, `onhand sync abort` gives it up.",
+    )
     URL_NOT_ALLOWED = (
         "URL_NOT_ALLOWED",
         "The URL is not one that onhand may fetch.",
@@ -358,7 +390,12 @@ class ErrorCode(StrEnum):
     HEADER_COLUMN_TWICE = (
         "HEADER_COLUMN_TWICE",
         "The header names a column twice.",
-        "Keep one of them, or rename the other.",
+        "Say which one to take with --column, or keep one of them.",
+    )
+    COLUMN_NOT_IN_HEADER = (
+        "COLUMN_NOT_IN_HEADER",
+        "The request names a column that the header lacks.",
+        "Correct the name after --column, or leave the option out.",
     )
 
     # Jobs
@@ -417,7 +454,19 @@ class RowError(BaseModel):
         return words + (f" Found: {self.found}." if self.found else "")
 
 
+_SHOWN_CHARACTERS: Final = 300
+_ABOUT_NAMES: Final = {
+    ErrorCode.HEADER_COLUMN_MISSING,
+    ErrorCode.HEADER_COLUMN_TWICE,
+    ErrorCode.COLUMN_NOT_IN_HEADER,
+    ErrorCode.FILE_NOT_CSV,
+}
+_SHOWN_OF_NAMES: Final = 6000
+"""Characters of an error that lists the names of a header, and the options to choose from them."""
+
+
 def describe(code: ErrorCode, detail: str = "") -> str:
-    """Sentences for a person: what happened, which value was found (at most 300 characters), what to do."""
-    what = f"{code.meaning.removesuffix('.')}: {detail[:300].removesuffix('.')}." if detail else code.meaning
+    """Sentences for a person: what happened, which value was found (cut where it is long), what to do."""
+    detail = detail[: _SHOWN_OF_NAMES if code in _ABOUT_NAMES else _SHOWN_CHARACTERS].removesuffix(".")
+    what = f"{code.meaning.removesuffix('.')}: {detail}." if detail else code.meaning
     return f"{what} {code.hint}"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import ErrorCode
 from schemas.states import InventoryState, ResultStatus
+from schemas.uploads import SkipReason
 
 
 class Fact(BaseModel):
@@ -28,8 +29,9 @@ class StateChange(Fact):
 class LevelChanged(Fact):
     """One change of one level. Versions of a level count 1, 2, 3… without a gap: drop what you have seen, miss nothing.
 
-    The source is either `command_id`, or `sync_id` with `sync_row`. `provider_account_id`: who acted for the account.
-    `document` is the number of the order, purchase order… that caused it; `origin` the channel location that counted.
+    What caused it is either `command_id` of `command_source`, or `sync_id` with `sync_row`. `provider_account_id`: who
+    acted for the account. `document` is the number of the order, purchase order… that caused it; `origin` the channel
+    location that counted.
     """
 
     account_id: str
@@ -46,6 +48,7 @@ class LevelChanged(Fact):
     provider_account_id: str | None
     origin: str | None
     command_id: str | None
+    command_source: str | None
     sync_id: UUID | None
     sync_row: int | None
     recorded_at: datetime
@@ -69,7 +72,10 @@ MAX_LEVELS_OF_RESULT: Final = 500
 
 
 class CommandResult(Fact):
-    """What became of one command. DUPLICATE carries `first`, the outcome of the delivery that counted.
+    """What became of one command. `account_id`, `source` and `command_id` together say which it is.
+
+    DUPLICATE carries `first`, the outcome of the delivery that counted. A message that breaks its contract is REJECTED
+    with what is wrong with it, and its id stays free: the corrected message is carried out under the same id.
 
     `levels` has a line for each step, in order, up to 500; `change_count` says how many steps changed something.
     """
@@ -77,6 +83,7 @@ class CommandResult(Fact):
     account_id: str
     customer_account_id: str | None = None
     command_id: str
+    source: str
     type: str
     status: ResultStatus
     first: ResultStatus | None = None
@@ -109,3 +116,20 @@ class ChannelCountsRequested(Fact):
     channel: str
     external_location_id: str
     warehouse_id: str
+
+
+class UploadSkipped(Fact):
+    """An object in the uploads bucket started no sync.
+
+    `account_id`: where its key names one. `etag`: where the store was asked. It is told once for each content; an
+    object that is announced again is only counted.
+    """
+
+    account_id: str | None
+    bucket: str
+    key: str
+    etag: str | None
+    reason: SkipReason
+    detail: str
+    """A sentence for a person: what was found, and what is expected."""
+    skipped_at: datetime

@@ -1,10 +1,10 @@
 """Jobs: requests that start or stop a sync or a snapshot, and the states that are published about them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final, Self, TypeAlias
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.errors import ErrorCode
 from schemas.events import Fact
@@ -12,7 +12,25 @@ from schemas.identifiers import PRINTABLE_PATTERN, AccountIdField, Instant, Text
 from schemas.states import Duplicates, FailurePolicy, Idempotency, SnapshotState, SyncState
 from schemas.uploads import ColumnMeaning, ColumnName, DecimalMark, Encoding, RowAction
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=PRINTABLE_PATTERN)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=PRINTABLE_PATTERN)]
+
+
+def shown_url(url: str) -> str:
+    """A URL as it may be shown and published: without its query, its fragment and its user, which may be credentials.
+
+    The key of an s3:// URL may have any of their characters, and stays as it is.
+    """
+    if url.startswith(("s3://", "onhand:")):
+        return url
+    plain = url.replace("\\", "/").partition("?")[0].partition("#")[0]
+    scheme, separator, rest = plain.partition("://")
+    if not separator:
+        return plain.rpartition("@")[2]
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+ShownUrl = Annotated[str, AfterValidator(shown_url)]
 
 
 SheetName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=PRINTABLE_PATTERN)]
@@ -184,7 +202,8 @@ class SyncStatus(Fact):
     sync_id: UUID
     warehouse_id: str
     customer_account_id: str | None
-    url: str
+    url: ShownUrl
+    """Without its query, which may hold credentials."""
     user_id: str | None
     dry_run: bool
     status: SyncState
@@ -210,6 +229,8 @@ class SyncStatus(Fact):
     error: str | None
     abort_reason: str | None
     held_reason: str | None
+    recognised_as: str | None
+    """The export of another system that the file was read as."""
     duplicate_of: UUID | None
     """The earlier sync of the same file, which this one repeats: nothing was done."""
     confirms: UUID | None
@@ -277,6 +298,13 @@ SNAPSHOT_REQUESTS: Final[dict[str, type[RequestSnapshot | AbortSnapshot]]] = {
 }
 
 
-def sync_id_of_object(bucket: str, key: str, etag: str) -> UUID:
-    """The id of the sync that an upload starts. The same object in the same version is the same sync."""
-    return uuid5(NAMESPACE_URL, f"s3://{bucket}/{key}#{etag.strip(chr(34))}")
+def sync_id_of_object(
+    bucket: str, key: str, *, etag: str, last_modified: datetime, version_id: str | None = None
+) -> UUID:
+    """The id of the sync that a drop starts.
+
+    A drop is known by its version, where the bucket keeps versions, else by its ETag and the second in which it was
+    written: what tells of the same drop again is the same sync, and the same bytes dropped again later are another one.
+    """
+    version = version_id or f"{etag.strip(chr(34))}@{last_modified.astimezone(UTC).isoformat(timespec='seconds')}"
+    return uuid5(NAMESPACE_URL, f"s3://{bucket}/{key}#{version}")

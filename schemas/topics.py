@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from schemas.cloudevents import EventType
 from schemas.commands import COMMANDS
-from schemas.events import ChannelCountsRequested, ChannelUpdate, CommandResult, LevelChanged
+from schemas.events import ChannelCountsRequested, ChannelUpdate, CommandResult, LevelChanged, UploadSkipped
 from schemas.jobs import SNAPSHOT_REQUESTS, SYNC_REQUESTS, SnapshotStatus, SyncChunk, SyncFinish, SyncRange, SyncStatus
 from schemas.uploads import S3Notification
 
@@ -24,6 +24,7 @@ class Topic(StrEnum):
     CHANGES = "changes"
     CHANNEL_UPDATES = "channel-updates"
     UPLOADS = "uploads"
+    SKIPPED_UPLOADS = "skipped-uploads"
     SYNCS = "syncs"
     SYNC_CHUNKS = "sync-chunks"
     SYNC_STATUS = "sync-status"
@@ -116,6 +117,15 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
             "S3 event messages: files that were dropped into the uploads bucket.",
             3,
             _WEEK,
+        ),
+        TopicSpec(
+            Topic.SKIPPED_UPLOADS,
+            Direction.OUT,
+            "object key",
+            "Objects in the uploads bucket that started no sync, each with its reason.",
+            3,
+            _WEEK,
+            payloads=((EventType.UPLOAD_SKIPPED, UploadSkipped),),
         ),
         TopicSpec(
             Topic.SYNCS,

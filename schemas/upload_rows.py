@@ -4,8 +4,9 @@ Every rule's code is an error code, so that pandera's failure cases are row erro
 converted before it was checked. Sources: ShipHero's inventory_sync columns; the rules of quantities are our own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import pandera.polars as pa
@@ -18,21 +19,6 @@ from schemas.uploads import UploadColumn
 
 REQUIRED_COLUMNS: Final = ("sku", "quantity")
 COLUMNS: Final = tuple(column.value for column in UploadColumn)
-ALIASES: Final = {
-    "product_sku": "sku",
-    "qty": "quantity",
-    "on_hand": "quantity",
-    "location_name": "location",
-    "from_location": "location",
-    "bin": "location",
-    "to_bin": "to_location",
-    "lot_id": "lot",
-    "lot_number": "lot",
-    "comment": "note",
-    "customer_account": "customer_account_id",
-}
-"""Other names that people give the columns, after the header was normalised to lower case with underscores."""
-
 OVERFLOW_COLUMN: Final = "overflow"
 """What stands behind the last column of the header."""
 PROBLEM_COLUMN: Final = "problem"
@@ -49,9 +35,39 @@ MOVE: Final = "move"
 ACTIONS: Final = (REPLACE, ADD, REMOVE, MOVE)
 """What a row can do to a level. An empty action means the first."""
 
-QUANTITY_PATTERN: Final = r"^\+?[0-9]+(\.0*)?$"
-NEGATIVE_PATTERN: Final = r"^-[0-9]+(\.0*)?$"
-WHOLE_PATTERN: Final = r"^[+-]?[0-9]+(\.0*)?$"
+NUMBER_COLUMNS: Final = ("quantity", "expected_quantity", "expected_version")
+
+
+class Numbers(StrEnum):
+    """How the numbers of a column are written, which only the whole column tells, or a person."""
+
+    UNSAID = "unsaid"
+    """Nobody says it, and the column does not show it: 1.000 is one or a thousand."""
+    SHOWN = "shown"
+    """Other numbers of the column show that a point stands before decimals."""
+    POINT = "."
+    """A person says so; a comma may stand between thousands."""
+    COMMA = ","
+    """A person says so; a point may stand between thousands."""
+
+    @property
+    def unsigned(self) -> str:
+        """The pattern of a whole number without its sign."""
+        return _UNSIGNED[self]
+
+
+_GROUPS: Final = r"([0-9]+|[1-9][0-9]{{0,2}}({}[0-9]{{3}})+)"
+_UNSIGNED: Final = {
+    Numbers.UNSAID: r"[0-9]+(\.0*)?",
+    Numbers.SHOWN: r"[0-9]+(\.0*)?",
+    Numbers.POINT: _GROUPS.format(",") + r"(\.0*)?",
+    Numbers.COMMA: _GROUPS.format(r"\.") + "(,0*)?",
+}
+POINT_NUMBER_PATTERN: Final = r"^[+-]?" + _GROUPS.format(",") + r"(\.[0-9]*)?$"
+COMMA_NUMBER_PATTERN: Final = r"^[+-]?" + _GROUPS.format(r"\.") + r"(,[0-9]*)?$"
+"""Numbers, whole ones or not, where a point or a comma stands before decimals."""
+EITHER_PATTERN: Final = r"^[+-]?[1-9][0-9]{0,2}\.000$"
+"""A whole number by both: its thousands, or with decimals that are zeros."""
 CONTROL_PATTERN: Final = r"[\x00-\x1f\x7f-\x9f]"
 TEXT_CONTROL_PATTERN: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 """The control characters that free text may not have: all but tabs and line breaks."""
@@ -61,8 +77,16 @@ TEXT_COLUMNS: Final = ("reason", "note")
 PLAIN_COLUMNS: Final = tuple(column for column in COLUMNS if column not in TEXT_COLUMNS)
 
 
-def whole_number(text: pl.Expr) -> pl.Expr:
-    """The number that a text accepted by WHOLE_PATTERN writes, in units; null where it passes 64 bits."""
+def whole_pattern(numbers: Numbers, signs: str = "[+-]?") -> str:
+    """The pattern of a whole number as a column writes it."""
+    return f"^{signs}{numbers.unsigned}$"
+
+
+def whole_number(text: pl.Expr, numbers: Numbers) -> pl.Expr:
+    """The number that a text accepted by `whole_pattern` writes, in units; null where it passes 64 bits."""
+    if numbers in {Numbers.POINT, Numbers.COMMA}:
+        groups, decimals = (",", ".") if numbers is Numbers.POINT else (".", ",")
+        text = text.str.replace_all(groups, "", literal=True).str.replace(decimals, ".", literal=True)
     return text.str.replace(r"\.0*$", "").str.strip_prefix("+").cast(pl.Int64, strict=False)
 
 
@@ -85,18 +109,39 @@ class Rule:
         return self.passes(pl.col(field))
 
 
-def _whole(text: pl.Expr) -> pl.Expr:
-    return (text == "") | text.str.contains(WHOLE_PATTERN)
+def _number_rules(quantity: Numbers, expected: Numbers, version: Numbers) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            ErrorCode.QUANTITY_NOT_AN_INTEGER,
+            ("quantity",),
+            lambda text: (text == "") | text.str.contains(whole_pattern(quantity)),
+        ),
+        Rule(ErrorCode.QUANTITY_NEGATIVE, ("quantity",), _without(whole_pattern(quantity, "-"))),
+        Rule(ErrorCode.QUANTITY_TOO_LARGE, ("quantity",), lambda text: _bounded(text, quantity)),
+        Rule(ErrorCode.EXPECTATION_NOT_AN_INTEGER, ("expected_quantity",), lambda text: _expectation(text, expected)),
+        # A version is never below zero.
+        Rule(
+            ErrorCode.EXPECTATION_NOT_AN_INTEGER,
+            ("expected_version",),
+            lambda text: _expectation(text, version) & ~text.str.starts_with("-"),
+        ),
+        *(
+            Rule(ErrorCode.QUANTITY_AMBIGUOUS, (column,), _without(EITHER_PATTERN))
+            for column, numbers in zip(NUMBER_COLUMNS, (quantity, expected, version), strict=True)
+            if numbers is Numbers.UNSAID
+        ),
+    )
 
 
-def _bounded(text: pl.Expr) -> pl.Expr:
-    too_large = whole_number(text).fill_null(MAX_QUANTITY + 1) > MAX_QUANTITY
-    return ~(too_large & text.str.contains(QUANTITY_PATTERN))
+def _bounded(text: pl.Expr, numbers: Numbers) -> pl.Expr:
+    too_large = whole_number(text, numbers).fill_null(MAX_QUANTITY + 1) > MAX_QUANTITY
+    return ~(too_large & text.str.contains(whole_pattern(numbers, r"\+?")))
 
 
-def _expectation(text: pl.Expr) -> pl.Expr:
+def _expectation(text: pl.Expr, numbers: Numbers) -> pl.Expr:
     """One that passes 64 bits is none that a level could meet."""
-    return (text == "") | (text.str.contains(WHOLE_PATTERN) & whole_number(text).is_not_null())
+    is_whole = text.str.contains(whole_pattern(numbers)) & whole_number(text, numbers).is_not_null()
+    return (text == "") | is_whole
 
 
 def _short(limit: int) -> Callable[[pl.Expr], pl.Expr]:
@@ -117,13 +162,10 @@ def _elsewhere(text: pl.Expr) -> pl.Expr:
     return ~_is_move() | (text == "") | (text != location) & ((text != UNASSIGNED) | (location != ""))
 
 
-RULES: Final = (
+_OTHER_RULES: Final = (
     Rule(ErrorCode.SKU_MISSING, ("sku",), lambda text: text != "", about_absence=True),
     Rule(ErrorCode.SKU_TOO_LONG, ("sku",), _short(MAX_SKU_LENGTH)),
     Rule(ErrorCode.QUANTITY_MISSING, ("quantity",), lambda text: text != "", about_absence=True),
-    Rule(ErrorCode.QUANTITY_NOT_AN_INTEGER, ("quantity",), _whole),
-    Rule(ErrorCode.QUANTITY_NEGATIVE, ("quantity",), _without(NEGATIVE_PATTERN)),
-    Rule(ErrorCode.QUANTITY_TOO_LARGE, ("quantity",), _bounded),
     Rule(ErrorCode.ACTION_NOT_SUPPORTED, ("action",), lambda text: text.is_in(ACTIONS)),
     Rule(ErrorCode.REASON_TOO_LONG, ("reason",), _short(MAX_TEXT_LENGTH)),
     Rule(ErrorCode.NOTE_TOO_LONG, ("note",), _short(MAX_TEXT_LENGTH)),
@@ -135,24 +177,24 @@ RULES: Final = (
         lambda text: (text == "") | ~pl.col("action").is_in([REPLACE, ADD, REMOVE]),
     ),
     Rule(ErrorCode.SAME_LOCATION, ("to_location",), _elsewhere),
-    Rule(ErrorCode.EXPECTATION_NOT_AN_INTEGER, ("expected_quantity",), _expectation),
-    # A version is never below zero.
-    Rule(
-        ErrorCode.EXPECTATION_NOT_AN_INTEGER,
-        ("expected_version",),
-        lambda text: _expectation(text) & ~text.str.starts_with("-"),
-    ),
     Rule(ErrorCode.CONTROL_CHARACTER, PLAIN_COLUMNS, _without(CONTROL_PATTERN), about_characters=True),
     Rule(ErrorCode.CONTROL_CHARACTER, TEXT_COLUMNS, _without(TEXT_CONTROL_PATTERN), about_characters=True),
     # The reader puts U+FFFD in the place of bytes that are not UTF-8.
     Rule(ErrorCode.ENCODING, COLUMNS, lambda text: ~text.str.contains("\ufffd", literal=True), about_characters=True),
     Rule(ErrorCode.TOO_MANY_FIELDS, (OVERFLOW_COLUMN,), lambda text: text == ""),
 )
-"""Fields are stripped of surrounding blanks, absent ones are empty, `action` is in lower case and never empty."""
 
 
-def _column(field: str, rules: tuple[Rule, ...]) -> pa.Column:
-    return pa.Column(str, [_check(rule, field) for rule in rules if field in rule.fields])
+def rules(numbers: Mapping[str, Numbers] = {}) -> tuple[Rule, ...]:
+    """The rules of rows whose columns of numbers are written so; UNSAID, where that is not known of one.
+
+    Fields are stripped of surrounding blanks, absent ones are empty, `action` is in lower case and never empty.
+    """
+    return _OTHER_RULES + _number_rules(*(numbers.get(column, Numbers.UNSAID) for column in NUMBER_COLUMNS))
+
+
+def _column(field: str, chosen: tuple[Rule, ...]) -> pa.Column:
+    return pa.Column(str, [_check(rule, field) for rule in chosen if field in rule.fields])
 
 
 def _check(rule: Rule, field: str) -> pa.Check:
@@ -162,7 +204,7 @@ def _check(rule: Rule, field: str) -> pa.Check:
     return pa.Check(passes, error=rule.code)
 
 
-def row_model(*, absence: bool = True) -> pa.DataFrameSchema:
+def row_model(numbers: Mapping[str, Numbers], *, absence: bool = True) -> pa.DataFrameSchema:
     """The model of a row; without `absence`, of one whose missing fields are told of otherwise."""
-    rules = tuple(rule for rule in RULES if absence or not rule.about_absence)
-    return pa.DataFrameSchema({field: _column(field, rules) for field in (*COLUMNS, OVERFLOW_COLUMN)})
+    chosen = tuple(rule for rule in rules(numbers) if absence or not rule.about_absence)
+    return pa.DataFrameSchema({field: _column(field, chosen) for field in (*COLUMNS, OVERFLOW_COLUMN)})

@@ -1,6 +1,7 @@
 """Uploads: the S3 event message that announces a file, and where in the bucket a file belongs.
 
-Source: Amazon S3 event message structure 2.x; MinIO writes the same `Records`, beside a `Key` of its own.
+Source: Amazon S3 event message structure 2.x; MinIO writes the same `Records`, beside a `Key` of its own. Other
+services wrap such a message; `consumers/envelopes.py` knows them.
 """
 
 import codecs
@@ -11,7 +12,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from schemas.identifiers import PRINTABLE_PATTERN
 
-KEY_LAYOUT: Final = "{account_id}/{warehouse_id}/{name}.csv"
+KEY_LAYOUT: Final = "{account_id}/{warehouse_id}/{name}"
+FORCE_FOLDER: Final = "force"
+"""A drop at {account_id}/{warehouse_id}/force/{name} is applied although its content was applied before."""
+FORCE_METADATA: Final = "onhand-force"
+"""The object metadata that says the same, with the value `true`."""
+UPLOAD_SUFFIXES: Final = ("csv", "txt", "tsv", "gz", "zip", "xlsx")
+"""How the names of uploads end."""
 SUBMITTED_FOLDER: Final = "submitted"
 """Files at {account_id}/{warehouse_id}/submitted/… belong to a request that names them: their drop is no request."""
 REJECTS_PREFIX: Final = "rejects/"
@@ -32,6 +39,34 @@ class UploadColumn(StrEnum):
     EXPECTED_QUANTITY = "expected_quantity"
     EXPECTED_VERSION = "expected_version"
     CUSTOMER_ACCOUNT_ID = "customer_account_id"
+    WAREHOUSE = "warehouse"
+
+
+class SkipReason(StrEnum):
+    """Why a drop started no sync. A reason never changes its meaning."""
+
+    EMPTY = "empty"
+    """The object was empty when it was announced: a placeholder, whose content is still to come."""
+    FOLDER = "folder"
+    """A marker of a folder, no file."""
+    SYSTEM_FILE = "system_file"
+    """What operating systems leave in folders: Thumbs.db, desktop.ini, .DS_Store, ._name, __MACOSX."""
+    HIDDEN = "hidden"
+    """The name begins with a dot, or with ~$ as the lock files of Excel do."""
+    UNFINISHED = "unfinished"
+    """A part of a transfer: name.tmp, name.part, name.filepart, name.crdownload."""
+    FILE_TYPE = "file_type"
+    """The name does not end as one of an upload does."""
+    WRONG_FOLDER = "wrong_folder"
+    """The key does not say whose stock it is."""
+    OTHER_BUCKET = "other_bucket"
+    """The event is about another bucket. That is noted once for each bucket."""
+    NOT_FOUND = "not_found"
+    """The store has no object under the key that the event names."""
+    FORBIDDEN = "forbidden"
+    """The store does not let onhand read the object."""
+    REPLACED = "replaced"
+    """The event came late: a later version of the object was announced before."""
 
 
 IGNORED: Final = "ignore"
@@ -85,7 +120,10 @@ class _Part(BaseModel):
 
 
 class S3Object(_Part):
-    """The object as the event names it. `key` is URL-encoded, a space as `+`."""
+    """The object as the event names it. `key` is URL-encoded, a space as `+`; not every store does so.
+
+    `etag`, `size` and `version_id` may be missing: the store is asked what is there.
+    """
 
     key: str
     etag: str | None = Field(default=None, alias="eTag")

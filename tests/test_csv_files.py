@@ -47,7 +47,6 @@ def refused(desk: Desk, content: bytes, code: str, *words: str, **request: Any) 
 HEADERS = {
     "a column twice": (b"sku,quantity,Quantity\n", "HEADER_COLUMN_TWICE", "quantity"),
     "a column under two names": (b"sku,quantity,qty\n", "HEADER_COLUMN_TWICE", "quantity", "qty"),
-    "an ignored column twice": (b"sku,quantity,colour,#Colour\n", "HEADER_COLUMN_TWICE", "colour"),
     "no quantity": (b"sku,amount\n", "HEADER_COLUMN_MISSING", "quantity", "amount"),
     "no sku": (b"article;quantity\n", "HEADER_COLUMN_MISSING", "sku", "article"),
     "no header": (b"", "HEADER_COLUMN_MISSING", "sku", "quantity"),

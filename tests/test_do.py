@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,15 +170,44 @@ def test_each_delivery_of_an_id_is_waited_for(worker: Worker, tmp_path: Path) ->
     assert [word in result.output for word in ("applied", "IDEMPOTENCY_MISMATCH", "duplicate")] == [True] * 3
 
 
+def test_send_waits_for_the_results_of_its_own_source(worker: Worker, tmp_path: Path) -> None:
+    done("warehouse.upsert", "warehouse_id=w8", "name=Eight")
+    done("product.upsert", "sku=BOTH")
+    file = tmp_path / "both.jsonl"
+    data = {"account_id": "acme", "warehouse_id": "w8", "sku": "BOTH", "quantity": 5.0}
+    packed = b64encode(json.dumps(data).encode()).decode()
+    event = {"specversion": "1.0", "id": "both", "source": "shop", "type": "inventory.add", "data_base64": packed}
+    file.write_text(json.dumps(event) + "\n" + json.dumps({"type": "inventory.add", "id": "both", "data": data}) + "\n")
+    sent = [
+        CliRunner().invoke(app, ["send", str(file), "--wait", "--json", *more]) for more in ([], ["--source", "till"])
+    ]
+    answers = [[json.loads(line) for line in result.stdout.splitlines()] for result in sent]
+    assert [{(answer["source"], answer["status"]) for answer in found} for found in answers] == [
+        {("shop", "applied"), ("onhand/cli", "applied")}, {("shop", "duplicate"), ("till", "applied")}
+    ]  # fmt: skip
+    assert {line["command_source"] for line in json_of_log("both")} == {"shop", "onhand/cli", "till"}
+    assert {line["command_source"] for line in json_of_log("both", "--source", "till")} == {"till"}
+
+
+def json_of_log(command_id: str, *more: str) -> list[dict[str, Any]]:
+    """The log of a command."""
+    result = onhand("log", "--account", "acme", "--command", command_id, *more, "--json")
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
 def test_the_results_of_others_do_not_make_it_wait_longer() -> None:
     class Busy:
         """A topic on which something always happens."""
 
         async def getmany(self, **_: int) -> dict[int, list[Any]]:
-            return {0: [record(b'{"account_id": "other", "command_id": "c-1", "status": "applied"}')]}
+            others = (("other", "shop"), ("acme", "till"))
+            texts = (
+                json.dumps({"account_id": a, "source": s, "command_id": "c-1", "status": "applied"}) for a, s in others
+            )
+            return {0: [record(text.encode()) for text in texts]}
 
     async def found() -> list[dict[str, Any]]:
-        return [result async for result in results_of(Busy(), [("acme", "c-1")], timeout=0.05)]
+        return [result async for result in results_of(Busy(), [("acme", "shop", "c-1")], timeout=0.05)]
 
     assert asyncio.run(found()) == []
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import Invalid
-from pipeline.uploads.encodings import encoding_of, to_utf8
+from pipeline.uploads.encodings import encoding_of, is_one_byte, is_utf8, probable_encoding, to_utf8
 from schemas.errors import ErrorCode
 from tests.support.csv_files import pieces
 
@@ -94,3 +94,48 @@ def test_an_encoding_that_cannot_replace_what_it_cannot_decode_makes_the_file_no
     with pytest.raises(Invalid) as refused:
         list(to_utf8([b"xn--\xff,1\n"], "idna"))
     assert refused.value.code is ErrorCode.FILE_NOT_CSV
+
+
+@pytest.mark.parametrize(
+    ("declared", "wider"),
+    [
+        ("shift_jis", "cp932"),
+        ("sjis", "cp932"),
+        ("gb2312", "gb18030"),
+        ("latin-1", "cp1252"),
+        ("euc-kr", "cp949"),
+        ("koi8-r", "koi8-r"),
+    ],
+)
+def test_an_encoding_is_read_as_the_one_that_has_all_of_it(declared: str, wider: str) -> None:
+    assert encoding_of(b"sku,quantity\n", declared) == wider
+
+
+def test_a_byte_order_mark_of_utf8_wins_over_what_was_declared() -> None:
+    assert encoding_of(codecs.BOM_UTF8 + b"sku,quantity\n", "cp1252") is None
+
+
+@pytest.mark.parametrize(
+    ("codec", "one"),
+    [("cp1252", True), ("iso8859-15", True), ("koi8-r", True), ("cp932", False), ("gb18030", False), ("utf-7", False),
+     ("utf-16-le", False), ("cp500", False)],
+)  # fmt: skip
+def test_which_encodings_have_one_byte_for_each_character_and_begin_like_ascii(codec: str, one: bool) -> None:
+    assert is_one_byte(codec) is one
+
+
+@given(text=st.text(max_size=30), size=st.integers(1, 9))
+def test_text_in_utf8_is_known_however_the_bytes_come_and_ascii_is_not_called_that(text: str, size: int) -> None:
+    without_nul = "\0" not in text
+    assert is_utf8(pieces(text.encode(), size)) is without_nul
+    assert is_utf8(pieces(text.encode(), size), beyond_ascii=True) is (without_nul and not text.isascii())
+    assert not is_utf8(pieces(text.encode() + b"\xe2\x82", size))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("Gr\u00fc\u00dfe", "cp1252"), ("caf\u00e9", "cp1252"), ("Z\u00e4hlung S\u00fcd", "cp1252"),
+     ("\u30dd\u30b9\u30c8", "cp932"), ("\u304a\u8336", "cp932"), ("\u0441\u043a\u043b\u0430\u0434", "cp1251")],
+)  # fmt: skip
+def test_the_encoding_that_a_text_is_probably_in(text: str, encoding: str) -> None:
+    assert probable_encoding(text.encode(encoding)) == encoding

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from hypothesis import given, settings
 
 from consumers.cloudevents import Received
+from consumers.rejections import rejection
 from consumers.settings import Settings
 from pipeline.errors import Invalid
 from pipeline.store.database import Database
@@ -31,7 +32,11 @@ from tests.support.kafka import Headers, Kafka
 from tests.support.mutations import SPOILT, fields, spoilt
 from tests.support.orders import fill_catalogue
 from tests.support.polling import eventually
+from tests.support.records import record
 from tests.support.workers import Worker
+
+UNREAD = {ErrorCode.INVALID_MESSAGE, ErrorCode.UNKNOWN_TYPE}
+"""The codes of results that go with a dead letter."""
 
 
 @cache
@@ -125,12 +130,20 @@ class Station:
         return Counter(letter.key for letter in found)
 
     def answers(self, *, duplicates: bool = True) -> Counter[tuple[str, str]]:
-        """Results by account and command id, those to repeats too or not; a rejection has a code of the list."""
-        everything = self.kafka.documents(Topic.COMMAND_RESULTS)
+        """Results by account and command id, those to repeats too or not; a rejection has a code of the list.
+
+        Those that go with a dead letter are not counted: see `refusals`.
+        """
+        everything = [a for a in self.kafka.documents(Topic.COMMAND_RESULTS) if a["code"] not in UNREAD]
         found = [answer for answer in everything if duplicates or answer["status"] != "duplicate"]
         for answer in found:
             assert answer["status"] in {"applied", "duplicate"} or answer["code"] in set(ErrorCode)
         return Counter((answer["account_id"], answer["command_id"]) for answer in found)
+
+    def refusals(self) -> set[tuple[str, str]]:
+        """Account and command id of the results that go with a dead letter."""
+        results = self.kafka.documents(Topic.COMMAND_RESULTS)
+        return {(result["account_id"], result["command_id"]) for result in results if result["code"] in UNREAD}
 
     def give(self, messages: Sequence[Message]) -> None:
         """Send commands, and see that each gets what it must: one result, or one dead letter."""
@@ -138,16 +151,20 @@ class Station:
         keyed = {b"%s-%d" % (run, number): message for number, message in enumerate(messages)}
         wanted_answers: Counter[tuple[str, str]] = Counter()
         wanted_letters: Counter[bytes | None] = Counter()
+        wanted_refusals: set[tuple[str, str]] = set()
         for key, message in keyed.items():
             if isinstance(received := message.read(), Received):
                 wanted_answers[received.data.account_id, received.id] += 1
             else:
                 wanted_letters[key] += 1
+                if told := rejection(record(message.value, message.headers), received):
+                    wanted_refusals.add((told.account_id, told.command_id))
         before, first_before = self.answers(), self.answers(duplicates=False)
         assert self.send(Topic.COMMANDS, [(key, m.value, m.headers) for key, m in keyed.items()]) == []
 
         def answered() -> bool:
-            self.missing = str([*(wanted_letters - self.letters()), *(wanted_answers - (self.answers() - before))])
+            letters, answers = wanted_letters - self.letters(), wanted_answers - (self.answers() - before)
+            self.missing = str([*letters, *answers, *(wanted_refusals - self.refusals())])
             return self.missing == "[]"
 
         try:

@@ -93,7 +93,14 @@ def test_a_line_says_all_that_is_known_of_a_change(diary: Diary) -> None:
         **{"warehouse_id": "w1", "sku": "L", "location_id": "b1", "lot_id": "lot1"},
         **{"version": 1, "state": "available", "before": 0, "delta": 5, "after": 5},
         **{"reason": "received", "note": "wet", "document": "PO-1", "actor": "mia"},
-        **{"provider_account_id": None, "origin": None, "command_id": "1", "sync_id": None, "sync_row": None},
+        **{
+            "provider_account_id": None,
+            "origin": None,
+            "command_id": "1",
+            "command_source": "test",
+            "sync_id": None,
+            "sync_row": None,
+        },
     }
 
 

@@ -4,12 +4,15 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from consumers.connections import object_store
+from consumers.settings import Settings
 from pipeline.errors import Invalid, TryLater
 from pipeline.objects import ObjectStore
 from schemas.errors import ErrorCode
@@ -230,6 +233,28 @@ def test_presigned_link_needs_no_credentials(objects: ObjectStore, key: str) -> 
 
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own store
         assert answer.read() == b"for anybody"
+
+
+def test_a_link_is_signed_for_the_address_that_people_use(objects: ObjectStore, settings: Settings, key: str) -> None:
+    outer = str(settings.s3_endpoint_url).replace("127.0.0.1", "localhost")
+    objects.put_bytes(BUCKET, key, b"for anybody")
+
+    objects = object_store(settings.model_copy(update={"s3_public_endpoint_url": outer}))
+
+    url = objects.presigned_get(BUCKET, key, 60)
+
+    assert url.startswith(outer)
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own store
+        assert answer.read() == b"for anybody"
+
+
+def test_head_tells_when_an_object_was_written_and_what_its_writer_said_of_it(objects: ObjectStore, key: str) -> None:
+    objects._client.put_object(Bucket="work", Key=key, Body=b"x", Metadata={"onhand-force": "true"})
+    info = objects.head("work", key)
+    assert info.metadata == {"onhand-force": "true"}
+    assert abs((datetime.now(UTC) - info.last_modified).total_seconds()) < 300
+    [listed] = objects.list("work", key)
+    assert abs((listed.last_modified - info.last_modified).total_seconds()) <= 1
 
 
 def test_listing_and_deleting_know_the_prefix(objects: ObjectStore, key: str) -> None:

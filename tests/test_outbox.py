@@ -85,7 +85,8 @@ def test_a_change_is_published_once_with_all_that_it_says(shop: Database) -> Non
         "account_id": "acme", "warehouse_id": "w1", "sku": "A", "location_id": "b1", "lot_id": None, "version": 1,
         "changes": [{"state": "available", "before": 0, "after": 5, "delta": 5}],
         "reason": "restock", "note": "behind the shelf", "document": "RMA-7", "actor": "mia",
-        "provider_account_id": None, "origin": None, "command_id": "1", "sync_id": None, "sync_row": None,
+        "provider_account_id": None, "origin": None, "command_id": "1", "command_source": "test",
+        "sync_id": None, "sync_row": None,
     }  # fmt: skip
     assert drain(shop).sent == []
 
@@ -275,8 +276,8 @@ def test_a_transaction_that_is_open_for_long_is_not_skipped_by_those_that_came_a
             number, recorded_at = announce_batch(connection, "acme", result_count=1)
             connection.execute(
                 """INSERT INTO commands
-                       (account_id, command_id, type, body_hash, status, change_count, batch_id, recorded_at)
-                   VALUES ('acme', 'slow', 'inventory.add', '', 'applied', 0, %s, %s)""",
+                       (account_id, command_id, source, type, body_hash, status, change_count, batch_id, recorded_at)
+                   VALUES ('acme', 'slow', 'test', 'inventory.add', '', 'applied', 0, %s, %s)""",
                 [number, recorded_at],
             )
             announced.set()

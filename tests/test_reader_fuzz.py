@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from pipeline.uploads import careful
 from pipeline.uploads.cut import Block, blocks, cut_ranges
 from pipeline.uploads.header import read_header
 from pipeline.uploads.records import Records, read_records
+from pipeline.uploads.rejects import fields_of
 from pipeline.uploads.structure import structure_of
 from tests.support.csv_files import (
     BLANKS,
@@ -83,6 +85,48 @@ def test_the_fast_ways_read_any_bytes_as_the_careful_machine_does(content: bytes
         patch.setattr(careful, "MAX_RECORD_BYTES", record_bytes)
         block = Block(content, START)
         assert_same(read_records(block, HEADER), read_records(block, HEADER, all_careful=True))
+
+
+SOME_IGNORED = read_header(b"title,sku,colour,quantity,size\n")
+
+
+@given(content=any_content, quoting=st.booleans(), seed=st.integers(0, 10_000))
+@settings(max_examples=250, deadline=None)
+def test_files_with_ignored_columns_and_files_that_do_not_quote_are_read_as_the_careful_machine_does(
+    content: bytes, quoting: bool, seed: int
+) -> None:
+    header = replace(SOME_IGNORED, quoting=quoting)
+    for data in (content, mutated(random.Random(seed))):  # noqa: S311 - repeatable
+        block = Block(data, START)
+        assert_same(read_records(block, header), read_records(block, header, all_careful=True))
+
+
+fields_with_quotes = st.text(st.sampled_from('a1", '), max_size=6)
+
+
+@given(rows=st.lists(st.lists(fields_with_quotes, min_size=1, max_size=7), min_size=1, max_size=8))
+@settings(max_examples=250, deadline=None)
+def test_a_wrong_quote_is_forgiven_only_where_no_known_field_can_be_another_one(rows: list[list[str]]) -> None:
+    content = "".join(",".join(row) + "\n" for row in rows).encode()
+    strict = read_records(
+        Block(content, START), replace(SOME_IGNORED, columns=("note", "sku", "lot", "quantity", "reason"))
+    )
+    records = read_records(Block(content, START), SOME_IGNORED)
+    problems = dict(strict.frame.select("line", "problem").iter_rows())
+    for line, problem, raw, sku, quantity in records.frame.select(
+        "line", "problem", "raw", "sku", "quantity"
+    ).iter_rows():
+        before = problems[line]
+        if before == problem or before not in {"QUOTE_MISPLACED", "QUOTE_NOT_CLOSED"}:
+            assert problem == before
+            continue
+        fields = raw.decode().split(",")
+        at = fields_of(raw, b",")
+        if len(at) <= 4:  # something behind the wrong quote is known
+            assert len(fields) == 5
+            assert [field for field in fields[len(at) :] if '"' in field] == []
+            assert fields[len(at) - 1].count('"') % 2 == 0
+            assert (fields[1].strip(), fields[3].strip()) == (sku, quantity) or '"' in "".join(fields[: len(at) - 1])
 
 
 @given(content=any_content, piece_size=st.integers(1, 100), block_size=st.integers(1, 100))

@@ -197,7 +197,7 @@ def test_other_delimiters_are_read_alike(delimiter: str) -> None:
 
 def test_columns_stand_in_any_order_and_those_that_are_not_there_are_empty() -> None:
     records = read(b"red;5; A ;B-1\n", header=read_header(b"colour;quantity;sku;to bin\n"))
-    assert rows(records, *COLUMNS) == [("A", "5", "", "", "", "B-1", "", "", "", "", "")]
+    assert rows(records, *COLUMNS) == [("A", "5", "", "", "", "B-1", "", "", "", "", "", "")]
 
 
 def test_a_mended_file_of_rejects_means_what_it_meant_before_it_was_made_safe() -> None:

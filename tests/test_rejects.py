@@ -28,6 +28,8 @@ class Layout:
     names: Sequence[str] = ("sku", "quantity")
     delimiter: str = ","
     from_rejects: bool = False
+    columns: Sequence[str | None] = ()
+    quoting: bool = True
 
 
 def written(rows: Iterable[Reject], layout: Layout = Layout()) -> bytes:

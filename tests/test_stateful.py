@@ -26,6 +26,9 @@ EXPLORE = int(os.environ.get("ONHAND_EXPLORE", "0"))
 seeds = st.integers(0, 2**32)
 
 
+HOW_AGAIN = ["same", "same", "respelt", "other body", "other sender", "other source", "other source and body"]
+
+
 class Shop(RuleBasedStateMachine):
     """What happens to an account. A provider sends some of the commands, also when it may not."""
 
@@ -36,9 +39,9 @@ class Shop(RuleBasedStateMachine):
         self.sent: list[Delivery] = []
         self._numbers = count(1)
 
-    @rule(which=st.integers(0, 10**6), how=st.sampled_from(["same", "same", "respelt", "other body", "other sender"]))
+    @rule(which=st.integers(0, 10**6), how=st.sampled_from(HOW_AGAIN))
     def send_again(self, which: int, how: str) -> None:
-        """A command is sent a second time, or its id is used for another one."""
+        """A command is sent a second time, or its id is used for another one, of the same source or of another."""
         if not self.sent:
             return
         again = self.sent[which % len(self.sent)]
@@ -46,6 +49,10 @@ class Shop(RuleBasedStateMachine):
             again = again._replace(data=respelt(dict(again.data)))
         elif how == "other body":
             again = again._replace(data={**again.data, "actor": "somebody else"})
+        elif how in {"other source", "other source and body"}:
+            again = again._replace(source="till" if again.source == "shop" else "shop")
+            if how == "other source and body":
+                again = again._replace(data={**again.data, "actor": "somebody else"})
         elif how == "other sender" and "provider_account_id" not in again.data:
             again = again._replace(sender="" if again.sender else self.mirror.provider)
         self.waiting.append(again)

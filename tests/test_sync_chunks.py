@@ -273,7 +273,7 @@ def test_rows_without_a_sku_are_spread_over_the_chunks(desk: Desk) -> None:
 
 
 def test_a_bug_in_planning_ends_the_job_and_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def bug(*_: object) -> None:
+    def bug(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("pipeline.syncs.plan.read_header", bug)

@@ -35,7 +35,7 @@ def written(folder: Path, contents: list[bytes], chunk_count: int) -> tuple[list
     for content in contents:
         added.append(validate_rows(read(content, block_size=1 << 20).frame))
         pieces.add(added[-1])
-    found = pieces.stored("key", 0, {})
+    found = pieces.stored("key", 0, {}, watched={}, evidence={})
     content = b"".join(pieces.content())
     assert len(content) == sum(found.pieces)
     assert sum(found.piece_rows[:chunk_count]) == found.row_count == sum(rows.height for rows in added)
@@ -70,7 +70,7 @@ def test_which_chunk_a_row_is_in_follows_from_its_names_alone_so_that_workers_of
     pieces = Pieces(tmp_path, Layout(header, "acme", 50, True))
     content = "".join(f"{sku},1,{location},{customer}\n" for customer, sku, location in named).encode()
     pieces.add(validate_rows(read(content, block_size=1 << 20, header=header).frame))
-    rows = dict(enumerate(pieces.stored("key", 0, {}).piece_rows))
+    rows = dict(enumerate(pieces.stored("key", 0, {}, watched={}, evidence={}).piece_rows))
     keys = [("", "A", "B-1", "")] * 2 + [("client", "A", "B-1", "")] + [("", "B", "", "")] * 2
     chunks = [crc32("\x1f".join(key).encode()) % 50 for key in keys]
     assert {chunk: count for chunk, count in rows.items() if count} == Counter(chunks)

@@ -139,7 +139,7 @@ def test_a_range_that_cannot_be_read_is_tried_again_and_ends_the_job_at_last(
     request = requested(desk, desk.put(FILE))
     request_sync(request, desk.services)
 
-    def bug(*_: object) -> None:
+    def bug(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("pipeline.syncs.split.read_records", bug)
@@ -161,7 +161,7 @@ def test_what_was_read_for_a_planning_that_failed_does_not_get_into_the_next_one
     first, second, *_ = desk.ranges(request.sync_id)
     real, slow = split.read_records, []
 
-    def mended_meanwhile(*arguments: Any) -> Any:
+    def mended_meanwhile(*arguments: Any, **more: Any) -> Any:
         """While the first range is read, another one fails the job, and the mended file is asked for again."""
         if not slow:
             slow.append(first)
@@ -169,7 +169,7 @@ def test_what_was_read_for_a_planning_that_failed_does_not_get_into_the_next_one
             read(desk, request.sync_id, second)
             assert desk.job(request.sync_id)["error_code"] == "FILE_CHANGED"
             request_sync(request, desk.services)
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(split, "read_records", mended_meanwhile)
     read(desk, request.sync_id, first)

@@ -137,10 +137,26 @@ def test_a_zip_with_one_file_is_unpacked_whatever_lies_about_it(method: int) -> 
         ({}, NOT_UNPACKED, "no file"),
         ({"__MACOSX/._a.csv": b""}, NOT_UNPACKED, "no file"),
         ({"a.csv": CSV, "b.csv": CSV}, NOT_UNPACKED, "2 files in the zip: a.csv, b.csv"),
+        ({"a.csv": CSV, "b.csv": CSV, "README.md": b""}, NOT_UNPACKED, "2 files in the zip: a.csv, b.csv"),
+        ({"a.csv": CSV, "b.tsv": CSV}, NOT_UNPACKED, "a.csv, b.tsv"),
+        ({"a.csv": CSV, "a.xlsx": b"PK"}, NOT_UNPACKED, "a.csv, a.xlsx"),
+        ({"a.txt": CSV, "b.txt": CSV}, NOT_UNPACKED, "a.txt, b.txt"),
+        ({"README.txt": b"", "photo.png": b""}, NOT_UNPACKED, "README.txt, photo.png"),
         ({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b""}, NOT_CSV, "Excel workbook"),
         ({"mimetype": b"application/vnd.oasis.opendocument.spreadsheet"}, NOT_CSV, "OpenDocument"),
     ],
-    ids=["empty", "only hidden files", "two", "xlsx", "ods"],
+    ids=[
+        "empty",
+        "only hidden files",
+        "two",
+        "two and a read-me",
+        "csv and tsv",
+        "csv and workbook",
+        "two texts",
+        "no data",
+        "xlsx",
+        "ods",
+    ],
 )
 def test_a_zip_of_anything_but_one_csv_is_refused_saying_what_was_found(
     files: dict[str, bytes], code: ErrorCode, told: str
@@ -149,6 +165,17 @@ def test_a_zip_of_anything_but_one_csv_is_refused_saying_what_was_found(
         unzipped(zipped(files))
     assert refused.value.code is code
     assert told in refused.value.detail
+
+
+@pytest.mark.parametrize("name", ["count.csv", "count.tsv", "count.txt", "folder/COUNT.CSV"])
+@pytest.mark.parametrize("beside", ["README.txt", "readme.md", "LIESMICH.txt", "manual.pdf", "photo.png", "Thumbs.db",
+                                    "~$count.xlsx", "__MACOSX/._count.csv", "folder/desktop.ini"])  # fmt: skip
+def test_a_zip_with_one_csv_and_a_read_me_is_that_csv(name: str, beside: str) -> None:
+    assert unzipped(zipped({beside: b"Read this first, please\n", name: CSV})) == CSV
+
+
+def test_a_text_beside_a_csv_is_a_note_whatever_its_name_is() -> None:
+    assert unzipped(zipped({"from the warehouse.txt": b"sku,quantity\nX,9\n", "count.csv": CSV})) == CSV
 
 
 def test_a_zip_with_a_password_is_refused() -> None:

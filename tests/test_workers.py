@@ -130,6 +130,28 @@ def test_what_cannot_be_read_becomes_a_dead_letter_with_its_origin_and_hinders_n
         assert origin["onhand-message"]
 
 
+def test_numbers_of_an_erp_system_are_carried_out_and_a_number_in_quotes_is_told_to_its_sender(staffed: House) -> None:
+    def send(command_id: str, quantity: str) -> None:
+        body = f'{{"account_id": "acme", "warehouse_id": "w1", "sku": "D", "quantity": {quantity}}}'
+        attributes = {"specversion": "1.0", "id": command_id, "type": "inventory.add", "source": "erp"}
+        found = [(f"ce_{name}", value.encode()) for name, value in attributes.items()]
+        staffed.kafka.send(Topic.COMMANDS, [(b"w1:D", body.encode(), [*found, ("content-type", b"application/json")])])
+
+    for command_id, quantity in (("q-text", '"5"'), ("q-float", "5.0"), ("q-float2", "5.00"), ("q-exponent", "1e1")):
+        send(command_id, quantity)
+    found = answers(staffed, "q-text", "q-float", "q-float2", "q-exponent")
+    assert {i: [(r["source"], r["status"], r["code"]) for r in results] for i, results in found.items()} == {
+        "q-text": [("erp", "rejected", "INVALID_MESSAGE")],
+        **{i: [("erp", "applied", None)] for i in ("q-float", "q-float2", "q-exponent")},
+    }
+    assert "quantity: a number in quotes; send 5" in found["q-text"][0]["message"]
+    assert levels(staffed.database)["w1", "D", "unassigned"] == (20, 3)
+    send("q-text", "5")  # corrected, under the same id
+    eventually(lambda: len(answers(staffed, "q-text")["q-text"]) == 2, "a second answer")
+    assert [r["status"] for r in answers(staffed, "q-text")["q-text"]] == ["rejected", "applied"]
+    assert levels(staffed.database)["w1", "D", "unassigned"] == (25, 4)
+
+
 def test_a_file_that_is_dropped_into_the_bucket_is_synced(staffed: House) -> None:
     staffed.desk.put("sku,quantity\nS0,5\nNOPE,1\n", "acme/w1/dropped by a person+1.csv")
     staffed.desk.put("no upload", "notes.txt")

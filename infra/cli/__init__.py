@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from infra.cli import demo, do, lists, look, send, setup, snapshots, syncs, work
+from infra.cli import demo, do, lists, look, send, setup, snapshots, syncs, uploads, work
 from infra.cli.failures import explain
 from infra.cli.output import print_error
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(setup.db, name="db")
 app.add_typer(setup.topics, name="topics")
 app.add_typer(syncs.app, name="sync")
+app.add_typer(uploads.app, name="uploads")
 app.add_typer(snapshots.app, name="snapshot")
 app.add_typer(look.events, name="events")
 app.command()(setup.doctor)

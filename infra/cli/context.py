@@ -17,7 +17,7 @@ from infra.cli.failures import Failure
 from pipeline.errors import TryLater
 from pipeline.store.database import Database
 from schemas import identifiers as ids
-from schemas.cloudevents import EventId
+from schemas.cloudevents import Attribute, EventId
 from schemas.identifiers import (
     AccountId,
     AccountIdField,
@@ -116,7 +116,19 @@ OfDocument = Annotated[
     str | None, typer.Option("--document", parser=TEXT, metavar="NUMBER", help="Only of this order, purchase order…")
 ]
 OfCommand = Annotated[
-    str | None, typer.Option("--command", parser=TEXT, metavar="ID", help="Only by the command of this id.")
+    str | None, typer.Option("--command", parser=TEXT, metavar="ID", help="Only by commands of this id.")
+]
+OfSource = Annotated[
+    str | None, typer.Option("--source", parser=TEXT, metavar="SOURCE", help="Only by commands of this source.")
+]
+CommandSource = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        parser=_parser(Attribute, "a CloudEvents source"),
+        metavar="SOURCE",
+        help="The system that chose the ids; onhand/cli if not given.",
+    ),
 ]
 Lot = Annotated[
     LotId | None, typer.Option("--lot", parser=_parser(LotIdField, "a lot id"), metavar="ID", help="Only of this lot.")

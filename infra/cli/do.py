@@ -28,6 +28,7 @@ from infra.cli.results import CommandKey, is_rejected, print_result, results_of
 from schemas.commands import COMMANDS
 from schemas.commands.base import Command
 from schemas.topics import Topic
+from schemas.whole_numbers import load_json
 
 
 def do(
@@ -68,7 +69,9 @@ def do(
         message = order(command_type, data, Sender(account, customer_account), command_id)
     except BadOrder as error:
         raise Failure(f"Nothing was sent. {error}") from None
-    result = asyncio.run(_give(load_settings(), message, (account, message.id), timeout if wait else None))
+    result = asyncio.run(
+        _give(load_settings(), message, (account, message.source, message.id), timeout if wait else None)
+    )
     if result is None:
         print_json({"command_id": message.id}) if as_json else print_line(message.id)
         return
@@ -110,7 +113,7 @@ def _data(pairs: Sequence[str], model: type[Command]) -> Mapping[str, Any]:
 def _value(text: str) -> Any:
     """JSON where it is that; else text, about which the contract will have something to say."""
     try:
-        return json.loads(text)
+        return load_json(text)
     except (ValueError, RecursionError):
         return text
 

@@ -19,6 +19,7 @@ from infra.cli.context import (
     OfCommand,
     OfDocument,
     OfReason,
+    OfSource,
     Sku,
     Warehouse,
     load_settings,
@@ -101,6 +102,7 @@ def log(
     actor: OfActor = None,
     document: OfDocument = None,
     command: OfCommand = None,
+    source: OfSource = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = None,
@@ -108,7 +110,7 @@ def log(
 ) -> None:
     """The change log, newest first: what changed, why, by whom, and by which command or row of a sync."""
     changes = history.Changes(
-        views.Stock(warehouse, sku, location, lot), reason, document, actor, command, since, until
+        views.Stock(warehouse, sku, location, lot), reason, document, actor, command, source, since, until
     )
     with open_reading(account, customer_account) as (database, owner):
         rows = history.change_log(database, owner, changes, limit=rows_to_ask(limit, as_json=as_json))

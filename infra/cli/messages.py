@@ -15,9 +15,12 @@ from consumers.settings import Settings
 from infra.cli.context import open_producer
 from infra.cli.failures import Failure
 from schemas.cloudevents import JSON_CONTENT_TYPE, SOURCE, SPEC_VERSION
+from schemas.jobs import shown_url
 from schemas.topics import Topic
 
-_SOURCE: Final = f"{SOURCE}/cli"
+CLI_SOURCE: Final = f"{SOURCE}/cli"
+"""The source of commands that a person gives. It is always the same, so that a repeat is known as one."""
+
 _IN_FLIGHT: Final = 5_000
 
 
@@ -29,7 +32,7 @@ class Message:
     id: str
     key: str
     data: bytes
-    source: str = _SOURCE
+    source: str = CLI_SOURCE
     time: datetime | None = None
 
     def headers(self) -> list[tuple[str, bytes]]:
@@ -90,7 +93,17 @@ def shown(record: Any) -> dict[str, Any]:
         "partition": record.partition,
         "offset": record.offset,
         "headers": others,
-        "data": _data(record.value),
+        "data": _without_credentials(_data(record.value)),
+    }
+
+
+def _without_credentials(data: Any) -> Any:
+    """A request to sync names the whole URL of its file."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        name: shown_url(value) if name == "url" and isinstance(value, str) else _without_credentials(value)
+        for name, value in data.items()
     }
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from consumers.cloudevents import fault_words
 from infra.cli.messages import Message
-from schemas.commands import COMMANDS, read_json
+from schemas.commands import COMMANDS, read_value
 from schemas.commands.base import RESERVED_IDS, Command
 
 _MOST_FAULTS: Final = 20
@@ -65,10 +65,10 @@ def order(command_type: str, data: Mapping[str, Any], sender: Sender, command_id
     message_id = command_id or str(uuid4())
     if message_id.startswith(RESERVED_IDS):
         raise BadOrder(f"id: begins with {RESERVED_IDS!r}, which is onhand's own")
-    text = json.dumps(filled, ensure_ascii=False, separators=(",", ":"))
     try:
-        read_json(model, text)
+        read_value(model, filled)
     except ValidationError as error:
         raise BadOrder(fault_words(error, _MOST_FAULTS)) from None
     key = f"{filled['warehouse_id']}:{filled['sku']}" if {"warehouse_id", "sku"} <= filled.keys() else message_id
+    text = json.dumps(filled, ensure_ascii=False, separators=(",", ":"))
     return Message(command_type, message_id, key, text.encode())

@@ -11,8 +11,8 @@ from infra.cli.messages import shown
 from infra.cli.output import print_json, print_line
 from schemas.states import ResultStatus
 
-CommandKey: TypeAlias = tuple[str, str]
-"""Account and command id: ids are unique within an account only."""
+CommandKey: TypeAlias = tuple[str, str, str]
+"""Account, source and command id: an id is unique for the source of an account."""
 
 
 async def results_of(
@@ -52,7 +52,7 @@ def print_result(result: dict[str, Any], *, as_json: bool, with_levels: bool = F
 
 
 def _key(result: dict[str, Any]) -> CommandKey:
-    return str(result.get("account_id")), str(result.get("command_id"))
+    return str(result.get("account_id")), str(result.get("source")), str(result.get("command_id"))
 
 
 def _level_words(level: dict[str, Any]) -> str:

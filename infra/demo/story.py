@@ -130,7 +130,10 @@ class Story:
         store, bucket = self._platform.objects, self._platform.settings.s3_uploads_bucket
         key = f"{ACCOUNT}/{MAIN}/{upload.path.name}"
         await asyncio.to_thread(store.put_file, bucket, key, upload.path)
-        sync_id = sync_id_of_object(bucket, key, store.head(bucket, key).etag)
+        info = store.head(bucket, key)
+        sync_id = sync_id_of_object(
+            bucket, key, etag=info.etag, last_modified=info.last_modified, version_id=info.version_id
+        )
         for place, quantity in upload.targets.items():
             self._expected.replace(place, quantity)
         return await self._waiting.for_job(

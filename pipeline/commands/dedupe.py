@@ -26,7 +26,10 @@ class Deliveries:
 
 
 def deduplicate(connection: psycopg.Connection, received: Sequence[ReceivedCommand]) -> Deliveries:
-    """Sort a batch. The same id with another body is answered with IDEMPOTENCY_MISMATCH and has no effect."""
+    """Sort a batch.
+
+    The same id of one source with another body is answered with IDEMPOTENCY_MISMATCH and has no effect.
+    """
     deliveries = Deliveries()
     earlier = earlier_outcomes(connection, {delivery.key for delivery in received})
     new: dict[CommandKey, ReceivedCommand] = {}

@@ -167,6 +167,7 @@ def _cause(book: Book, delivery: ReceivedCommand, origin: str | None = None) -> 
         command.account_id if command.account_id != owner else None,
         origin,
         delivery.command_id,
+        delivery.source,
     )
 
 

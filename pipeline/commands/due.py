@@ -7,6 +7,7 @@ from pipeline.commands.handler import apply_commands
 from pipeline.commands.received import ReceivedCommand
 from pipeline.store.database import Database
 from pipeline.store.incoming import DocumentKey, due_schedules
+from schemas.cloudevents import SOURCE
 from schemas.commands.base import RESERVED_IDS
 from schemas.commands.stock import ApplySchedule
 
@@ -35,4 +36,4 @@ def _due(database: Database, now: datetime) -> list[DocumentKey]:
 
 def _order(account_id: str, schedule_id: str) -> ReceivedCommand:
     command = ApplySchedule.model_validate({"account_id": account_id, "schedule_id": schedule_id})
-    return ReceivedCommand(f"{RESERVED_IDS}due:{schedule_id}", command)
+    return ReceivedCommand(f"{RESERVED_IDS}due:{schedule_id}", command, SOURCE)

@@ -22,13 +22,12 @@ from pipeline.store import levels as level_store
 from pipeline.store.commands import Outcome
 from pipeline.store.database import Database
 from pipeline.store.locations import delete_locations
-from pipeline.store.outbox import Batch, OutgoingMessage, announce_batch
+from pipeline.store.outbox import Batch, OutgoingMessage, announce_batch, publish
 from pipeline.store.warehouse_locks import WarehouseKey, lock_warehouses
-from schemas.cloudevents import EventType
 from schemas.commands.catalogue import CreateLocation, RenameLocation, UpdateLocation, UpsertWarehouse
 from schemas.commands.channels import LinkChannel
+from schemas.events import CommandResult
 from schemas.states import ResultStatus
-from schemas.topics import Topic
 
 _TRIES: Final = 3
 
@@ -44,6 +43,22 @@ def apply_commands(received: Sequence[ReceivedCommand], database: Database) -> N
     """
     for run in runs(received):
         _apply_run(run, database)
+
+
+def publish_rejections(rejections: Sequence[CommandResult], database: Database) -> None:
+    """Publish the results of commands that could not be read.
+
+    Nothing was decided about them: nothing is recorded, and their ids stay free. Given again, they are published again.
+
+    Raises:
+        TryLater: the server is away; nothing was published.
+    """
+    messages: defaultdict[str, list[OutgoingMessage]] = defaultdict(list)
+    for rejection in rejections:
+        messages[rejection.account_id].append(command_store.result_message(rejection))
+    with database.transaction() as connection:
+        for account_id in sorted(messages):
+            publish(connection, account_id, messages[account_id])
 
 
 def _apply_run(received: Sequence[ReceivedCommand], database: Database) -> None:
@@ -110,9 +125,7 @@ def _messages(
     first = {outcome.key: outcome for outcome in outcomes} if deliveries.twins else {}
     twins = (first[key].result(ResultStatus.DUPLICATE) for key in deliveries.twins)
     for result in (*deliveries.repeats, *twins):
-        messages[result.account_id].append(
-            OutgoingMessage(Topic.COMMAND_RESULTS, result.command_id, EventType.COMMAND_RESULT, result)
-        )
+        messages[result.account_id].append(command_store.result_message(result))
     for account_id, message in catalogue.messages:
         messages[account_id].append(message)
     return messages

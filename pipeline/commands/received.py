@@ -1,4 +1,4 @@
-"""A command as it was received: the order, its id, and the fingerprint by which a repeat is known."""
+"""A command as it was received: the order, its id and source, and the fingerprint by which a repeat is known."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -19,13 +19,14 @@ class ReceivedCommand:
     written and whatever fields come yet.
     """
 
-    __slots__ = ("body_hash", "command", "command_id", "key")
+    __slots__ = ("body_hash", "command", "command_id", "key", "source")
 
-    def __init__(self, command_id: str, command: Command) -> None:
-        """Of an order as it was read."""
+    def __init__(self, command_id: str, command: Command, source: str) -> None:
+        """Of an order as it was read. `source` is the CloudEvents source: the system that chose the id."""
         self.command_id = command_id
         self.command = command
-        self.key = CommandKey(command.account_id, command_id)
+        self.source = source
+        self.key = CommandKey(command.account_id, command_id, source)
         self.body_hash = blake2b(_said(command).encode(), digest_size=16).digest()
 
     def applied(

@@ -78,6 +78,12 @@ def warehouses(connection: psycopg.Connection, keys: Iterable[tuple[str, str]]) 
     return {w.key: w for w in found}
 
 
+def warehouse_names(connection: psycopg.Connection, key: WarehouseKey) -> tuple[str, ...]:
+    """What a warehouse is called: its id and its name."""
+    row = connection.execute(_SQL["warehouse_name"], key._asdict()).fetchone()
+    return (key.warehouse_id, row[0]) if row else ()
+
+
 def create_warehouses(connection: psycopg.Connection, commands: Mapping[WarehouseKey, UpsertWarehouse]) -> None:
     """Create those of the warehouses that do not exist."""
     parameters = {

@@ -22,13 +22,14 @@ _LINES: Final = {
     "provider_account_id": pl.String,
     "origin": pl.String,
     "command_id": pl.String,
+    "command_source": pl.String,
     "sync_id": pl.String,
     "sync_row": pl.Int64,
     "recorded_at": pl.String,
 }
 _EVENT: Final = (
     "account_id", "warehouse_id", "sku", "location_id", "lot_id", "version", "changes", "reason", "note", "document",
-    "actor", "provider_account_id", "origin", "command_id", "sync_id", "sync_row", "recorded_at",
+    "actor", "provider_account_id", "origin", "command_id", "command_source", "sync_id", "sync_row", "recorded_at",
 )  # fmt: skip
 
 

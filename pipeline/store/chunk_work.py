@@ -26,7 +26,8 @@ class ChunkWork:
 
     `customer_account_id` owns the stock that rows do not name an owner of, else the account itself. `month` is where
     the job keeps its rows. `as_of`: levels that have changed since are not replaced. `skip_changed`: a row whose
-    expectation does not hold is left out, as in a revert, and no error.
+    expectation does not hold is left out, as in a revert, and no error. `has_left_rows`: some rows may leave
+    the stock as it is.
     """
 
     key: SyncKey
@@ -37,6 +38,7 @@ class ChunkWork:
     duplicates: Duplicates
     as_of: datetime | None
     skip_changed: bool
+    has_left_rows: bool = False
 
     def parameters(self, **more: object) -> dict[str, object]:
         """Itself and the limits as statement parameters, with others."""

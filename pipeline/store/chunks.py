@@ -94,6 +94,8 @@ def abort_staged(connection: psycopg.Connection, work: ChunkWork) -> dict[ItemSt
     """Give every staged row the status ABORTED, or ERROR where it is wrong in itself. The number of rows by status."""
     connection.execute(_SQL["create_stage"])
     connection.execute(_SQL["abort_stage"])
+    if work.has_left_rows:
+        connection.execute(_SQL["skip_left"])
     return _write_items(connection, work, applied=False)
 
 
@@ -159,6 +161,8 @@ def _resolve(connection: psycopg.Connection, work: ChunkWork, staged: Survey) ->
         connection.execute(_SQL["analyze_stage"])
     connection.execute(_SQL["insert_owners"], parameters)
     connection.execute(_SQL["resolve"], parameters, prepare=False)
+    if work.has_left_rows:
+        connection.execute(_SQL["skip_left"])
     if staged.has_lots:
         connection.execute(_SQL["find_unknown_lots"], parameters, prepare=False)
     if staged.has_moves:

@@ -6,20 +6,23 @@ from typing import NamedTuple
 import psycopg
 from pydantic_core import to_json
 
-from pipeline.store.outbox import Batch
+from pipeline.store.outbox import Batch, OutgoingMessage
 from pipeline.store.statements import joined, statements
+from schemas.cloudevents import EventType
 from schemas.errors import ErrorCode
 from schemas.events import CommandResult, LevelTouched
 from schemas.states import ResultStatus
+from schemas.topics import Topic
 
 _SQL = statements("commands")
 
 
 class CommandKey(NamedTuple):
-    """An id of a command, which is its sender's to choose, within an account."""
+    """What makes a command the same: its id, which the source chooses, within an account."""
 
     account_id: str
     command_id: str
+    source: str
 
 
 class Outcome(NamedTuple):
@@ -40,6 +43,7 @@ class Outcome(NamedTuple):
         return CommandResult(
             account_id=self.key.account_id,
             command_id=self.key.command_id,
+            source=self.key.source,
             customer_account_id=self.customer_account_id,
             type=self.type,
             status=status or self.status,
@@ -51,17 +55,23 @@ class Outcome(NamedTuple):
         )
 
 
+def result_message(result: CommandResult) -> OutgoingMessage:
+    """A result without a row of its own in `commands`: the answer to a repeat, or to what could not be read."""
+    return OutgoingMessage(Topic.COMMAND_RESULTS, result.command_id, EventType.COMMAND_RESULT, result)
+
+
 def earlier_outcomes(connection: psycopg.Connection, keys: Iterable[CommandKey]) -> dict[CommandKey, Outcome]:
     """The outcomes of those of the commands that had their effect before."""
     asked = list(keys)
     parameters = {
         "account_ids": joined(key.account_id for key in asked),
         "command_ids": joined(key.command_id for key in asked),
+        "sources": joined(key.source for key in asked),
     }
     rows = connection.execute(_SQL["earlier_results"], parameters).fetchall()
     outcomes = (
         Outcome(
-            CommandKey(account_id, command_id),
+            CommandKey(account_id, command_id, source),
             customer_account_id,
             kind,
             body_hash,
@@ -69,7 +79,7 @@ def earlier_outcomes(connection: psycopg.Connection, keys: Iterable[CommandKey])
             ErrorCode(code) if code else None,
             *what,
         )
-        for account_id, command_id, customer_account_id, body_hash, kind, status, code, *what in rows
+        for account_id, command_id, source, customer_account_id, body_hash, kind, status, code, *what in rows
     )
     return {outcome.key: outcome for outcome in outcomes}
 
@@ -78,15 +88,13 @@ def insert_outcomes(connection: psycopg.Connection, outcomes: Iterable[Outcome],
     """Write dedupe records and results. `batches` gives the batch of each account.
 
     Raises:
-        psycopg.errors.UniqueViolation: another worker wrote one of the ids meanwhile.
+        psycopg.errors.UniqueViolation: another worker wrote one of the commands meanwhile.
     """
     with connection.cursor() as cursor, cursor.copy(_SQL["copy_commands"]) as copy:
         for key, customer_account_id, kind, body_hash, status, code, message, change_count, levels in outcomes:
-            account_id, command_id = key
             copy.write_row(
                 (
-                    account_id,
-                    command_id,
+                    *key,
                     customer_account_id,
                     kind,
                     body_hash,
@@ -95,7 +103,7 @@ def insert_outcomes(connection: psycopg.Connection, outcomes: Iterable[Outcome],
                     message,
                     change_count,
                     to_json(levels).decode(),
-                    *batches[account_id],
+                    *batches[key.account_id],
                 )
             )
 

@@ -37,6 +37,7 @@ class Cause(NamedTuple):
     provider_account_id: str | None
     origin: str | None
     command_id: str
+    command_source: str
 
 
 class LedgerEntry(NamedTuple):

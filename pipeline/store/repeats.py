@@ -20,7 +20,7 @@ class EarlierJob(NamedTuple):
     status: str
     created_at: datetime
     options: Mapping[str, Any]
-    header: Mapping[str, Any]
+    layout: Mapping[str, Any]
     total_count: int
     success_count: int
     error_count: int

@@ -36,6 +36,8 @@ class RangeRead:
     """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0.
 
     `sums`: what its good rows come to (Sums).
+    `watched`: by the places of columns that are not read and may say what a row does, what rows have in them.
+    `evidence`: what its rows show about the whole file, as counts by name.
     """
 
     object_key: str
@@ -46,6 +48,8 @@ class RangeRead:
     blank_count: int
     warnings: Mapping[str, int]
     sums: Mapping[str, Any]
+    watched: Mapping[str, Sequence[Any]]
+    evidence: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,19 @@ def _stored(row: dict[str, Any]) -> StoredRange:
 
 def end_range(connection: psycopg.Connection, key: SyncKey, range_: int, read: RangeRead) -> bool:
     """Note what was found in a range; False where another worker has done so before. The caller holds the job."""
-    row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "sums": Jsonb(dict(read.sums)), "range": range_}
-    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows)}
+    row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "evidence": Jsonb(dict(read.evidence)), "range": range_}
+    row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows), "watched": Jsonb(dict(read.watched))}
+    row |= {"sums": Jsonb(dict(read.sums))}
     if not connection.execute(_SQL["end_range"], key.parameters(**row)).rowcount:
         return False
     connection.execute(_SQL["count_range"], key.parameters())
     return True
+
+
+def read_again(connection: psycopg.Connection, key: SyncKey, parts: Sequence[int]) -> None:
+    """Have ranges of a held job read again, which were read otherwise than the whole file shows now."""
+    connection.execute(_SQL["forget_ranges"], key.parameters(ranges=list(parts)))
+    send_ranges(connection, key, parts)
 
 
 def number_rows(connection: psycopg.Connection, key: SyncKey) -> None:

@@ -62,14 +62,15 @@ class PlainSource:
 class Job:
     """A sync as the database has it.
 
-    `etag` and `version_id` pin the file that was asked for; `month` is where its rows are kept; `layout` is what the
-    planner keeps of it; `range_count` is None until the whole file was cut, and `content_hash` until all of its bytes
-    were seen. `planning` counts how often its planning was begun: what a worker found in an earlier one is not to get
-    into this one.
+    `url` has all that it takes to fetch the file; that of the status may be shown. `etag` and `version_id` pin the file
+    that was asked for; `month` is where its rows are kept; `layout` is what the planner keeps of it; `range_count` is
+    None until the whole file was cut, and `content_hash` until all of its bytes were seen. `planning` counts how often
+    its planning was begun: what a worker found in an earlier one is not to get into this one.
     """
 
     key: SyncKey
     planning: int
+    url: str
     status: SyncStatus
     options: SyncOptions
     month: date
@@ -80,6 +81,8 @@ class Job:
     layout: Mapping[str, Any] | None
     range_count: int | None
     ranges_done: int
+    doubt: str | None
+    """Why the file that was read may not be all of it."""
 
     @property
     def owner(self) -> str:
@@ -151,7 +154,7 @@ def start_planning(connection: psycopg.Connection, job: Job) -> None:
     publish_status(connection, job.key)
 
 
-def set_source(  # noqa: PLR0913 - what is known of a file
+def set_source(  # noqa: PLR0913 - what was found of the file
     connection: psycopg.Connection,
     job: Job,
     source: PlainSource,
@@ -159,19 +162,34 @@ def set_source(  # noqa: PLR0913 - what is known of a file
     object_etag: str,
     content_hash: bytes | None,
     warnings: Sequence[str],
+    doubt: str | None,
 ) -> bool:
     """Say where the bytes of the file are read; False where another worker has said so, or the job was stopped."""
     parameters = job.key.parameters(
         bucket=source.bucket, key=source.key, etag=source.etag, size=source.size, object_etag=object_etag,
-        version_id=source.version_id, content_hash=content_hash, warnings=Jsonb(list(warnings)), planning=job.planning,
+        version_id=source.version_id, content_hash=content_hash, warnings=Jsonb(list(warnings)), doubt=doubt,
+        planning=job.planning,
     )  # fmt: skip
     return connection.execute(_SQL["set_source"], parameters).rowcount == 1
 
 
-def set_layout(connection: psycopg.Connection, job: Job, layout: Mapping[str, Any], warnings: Sequence[str]) -> None:
-    """Keep what the header says; the first one to say so is right."""
-    parameters = job.key.parameters(layout=Jsonb(layout), warnings=Jsonb(list(warnings)), planning=job.planning)
+def set_layout(
+    connection: psycopg.Connection,
+    job: Job,
+    layout: Mapping[str, Any],
+    warnings: Sequence[str],
+    recognised_as: str | None,
+) -> None:
+    """Keep what the header says; the first one to say so is right. `recognised_as`: the known export that it is."""
+    parameters = job.key.parameters(
+        layout=Jsonb(layout), warnings=Jsonb(list(warnings)), recognised_as=recognised_as, planning=job.planning
+    )
     connection.execute(_SQL["set_layout"], parameters)
+
+
+def change_layout(connection: psycopg.Connection, key: SyncKey, layout: Mapping[str, Any]) -> None:
+    """Keep what all of the file says about a held job, in the place of what its beginning did."""
+    connection.execute(_SQL["change_layout"], key.parameters(layout=Jsonb(layout)))
 
 
 def set_range_count(connection: psycopg.Connection, job: Job, range_count: int, content_hash: bytes) -> None:
@@ -325,6 +343,7 @@ def _job(connection: psycopg.Connection, statement: str, key: SyncKey) -> Job | 
     return Job(
         key=key,
         planning=row["planning"],
+        url=row["url"],
         status=SyncStatus.model_validate(row),
         options=SyncOptions.model_validate(row["options"]),
         month=row["items_month"],
@@ -335,4 +354,5 @@ def _job(connection: psycopg.Connection, statement: str, key: SyncKey) -> Job | 
         layout=row["layout"],
         range_count=row["range_count"],
         ranges_done=row["ranges_done"],
+        doubt=row["source_doubt"],
     )

@@ -13,11 +13,14 @@ from pipeline.store import syncs as store
 from pipeline.store.sync_parts import StoredRange
 from pipeline.store.syncs import Job, Planned, SyncKey, work_prefix
 from pipeline.syncs.layout import Layout
+from pipeline.syncs.pieces import LEFT_AS_IT_IS
 from pipeline.syncs.repeat_rule import Duplicate, Hold
 from pipeline.syncs.repeats import look_for_repeat
 from pipeline.syncs.services import SyncServices
 from pipeline.syncs.sums import Sums
 from pipeline.syncs.survey import objection
+from pipeline.syncs.unread import unread
+from pipeline.syncs.whole_file import read_otherwise
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
 
@@ -49,9 +52,12 @@ def begin_processing(key: SyncKey, services: SyncServices) -> None:
 
 
 def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> None:
-    file = _file(job, sync_parts.ranges(connection, job.key))
+    ranges = sync_parts.ranges(connection, job.key)
+    if read_otherwise(connection, job, ranges):
+        return
+    file = _file(job, ranges)
     repeat = look_for_repeat(
-        connection, job, file.layout.header,
+        connection, job, file.layout,
         has_movements=file.sums.moving_rows > 0, repeat_within=timedelta(hours=services.limits.repeat_hours),
     )  # fmt: skip
     if isinstance(repeat, Duplicate):
@@ -85,6 +91,16 @@ def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, 
     return {chunk: count for chunk, count in sorted(rows.items()) if count}
 
 
+def _objections(
+    connection: psycopg.Connection, job: Job, file: _File, repeat: Hold | None, services: SyncServices
+) -> tuple[list[str], str | None]:
+    """Warnings, and all that speaks against applying the file before a person has looked at it."""
+    doubt = None if job.is_checked_by_person else job.doubt
+    passed, unread_reason = unread(job, file.layout, file.ranges)
+    wiped = objection(connection, job, file.layout, file.ranges, file.sums, services)
+    return passed, "; ".join(filter(None, (doubt, unread_reason, repeat and repeat.reason, wiped))) or None
+
+
 def _planned(
     connection: psycopg.Connection, job: Job, file: _File, repeat: Hold | None, services: SyncServices
 ) -> Planned:
@@ -96,17 +112,22 @@ def _planned(
     texts = [f"{count:,} {text}" for text, count in warnings.items()]
     if not total:
         texts.append("the file has a header and no rows: nothing was changed")
+    elif warnings[LEFT_AS_IT_IS] == total:
+        texts.append("no row sets any stock: nothing is changed")
+    if not file.layout.header.quoting:
+        texts.append("no field of the file is in quotes: quotes were taken as text")
     limit = job.options.max_errors
     held = abort = None
     status = SyncState.PROCESSING if total else SyncState.SUCCESS
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
     else:
-        against = objection(connection, job, file.layout, file.ranges, file.sums, services)
-        if against and job.status.dry_run:
-            texts.append(f"the wipe guard would hold it: {against}")
-        elif against or repeat:
-            status, held = SyncState.HELD, "; ".join(filter(None, [repeat and repeat.reason, against]))
+        passed, doubts = _objections(connection, job, file, repeat, services)
+        texts += passed
+        if doubts and total and not job.status.dry_run:
+            status, held = SyncState.HELD, doubts
+        elif doubts:
+            texts.insert(0, f"without --dry-run this sync would be held: {doubts}" if total else doubts)
     return Planned(
         status=status,
         total_count=total,

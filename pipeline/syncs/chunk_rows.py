@@ -14,6 +14,7 @@ from pipeline.store.chunks import ChunkWork
 from pipeline.store.sync_parts import LockedChunk, Piece
 from pipeline.store.syncs import Job
 from pipeline.syncs.batches import groups
+from pipeline.syncs.layout import Layout
 from pipeline.syncs.pieces import read_piece
 from pipeline.syncs.services import SyncServices
 
@@ -43,6 +44,7 @@ def work_of(job: Job) -> ChunkWork:
         duplicates=job.options.duplicates,
         as_of=job.options.as_of,
         skip_changed=job.status.reverts is not None,
+        has_left_rows=job.layout is not None and bool(Layout.from_json(job.layout).header.reading.left),
     )
 
 

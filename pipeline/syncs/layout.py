@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pipeline.uploads.header import Header
+from schemas.upload_rows import REPLACE, Numbers
 from schemas.uploads import UploadColumn
 
 MIN_RANGE_BYTES: Final = 16 << 20
@@ -18,9 +19,13 @@ _MAX_CHUNKS: Final = 20_000
 @dataclass(frozen=True)
 class Layout:
     """`owner`: whose stock it is where a row does not say so. `chunk_count`: into how many chunks rows are split;
-    `by_location`: by SKU and location rather than by SKU alone.
+    `by_location`: by SKU and location rather than by SKU alone. `action`: what rows do that do not say so.
 
     `max_zeroed_percent` and `max_missing_percent` are the shares of the wipe guard, None where it does not look.
+
+    `numbers`: how each column of numbers is written, and `behind`: the column behind the quantity if throughout the
+    file it looks like the rest of quantities that were split. These two and the header's `quoting` are what the
+    beginning of the file shows, until all of it was looked at.
     """
 
     header: Header
@@ -29,6 +34,9 @@ class Layout:
     by_location: bool
     max_zeroed_percent: int | None = None
     max_missing_percent: int | None = None
+    action: str = REPLACE
+    numbers: Mapping[str, Numbers] = field(default_factory=dict)
+    behind: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The form in which the job keeps it."""
@@ -37,7 +45,8 @@ class Layout:
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Layout":
         """The layout that a job has kept."""
-        return cls(**{**kept, "header": Header.from_json(kept["header"])})
+        numbers = {column: Numbers(value) for column, value in kept["numbers"].items()}
+        return cls(**{**kept, "header": Header.from_json(kept["header"]), "numbers": numbers})
 
 
 def chunks_for(size: int, sample: bytes, chunk_rows: int) -> int:

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,8 @@ from pipeline.store.sync_parts import RangeRead
 from pipeline.syncs.batches import packed, unpacked
 from pipeline.syncs.layout import Layout
 from pipeline.syncs.sums import Sums, sums_of
+from pipeline.uploads.watched import Watched
+from schemas.errors import ErrorCode
 from schemas.identifiers import UNASSIGNED
 from schemas.upload_rows import COLUMNS, REPLACE
 
@@ -32,6 +34,9 @@ SCHEMA: Final = {
     "errors": pl.String,
 }
 """The columns of a piece, in order. `row` counts from 0 within its range; `raw` is empty where `raw_base64` is not."""
+
+LEFT_AS_IT_IS: Final = "rows leave the stock as it is"
+"""A warning, to be told with the number in front."""
 
 _COPIED_AT_ONCE: Final = 4 << 20
 _BETWEEN_NAMES: Final = "\x1f"
@@ -54,6 +59,7 @@ class Pieces:
         self._rows = [0] * (layout.chunk_count + 1)
         self._places: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))  # start, size, start, size...
         self._invalid = 0
+        self._left = 0
         self._sums = Sums()
 
     @property
@@ -63,7 +69,9 @@ class Pieces:
 
     def add(self, rows: pl.DataFrame) -> None:
         """Add validated rows (see `validate_rows`), in file order."""
-        self._invalid += rows.height - rows["errors"].null_count()
+        left = self._left_in(rows)
+        self._left += left
+        self._invalid += rows.height - rows["errors"].null_count() - left
         self._sums += sums_of(rows, self._layout.owner)
         self._add_for_guard(rows)
         numbered = _with_raw_as_text(rows.with_row_index("row", offset=self.row_count))
@@ -74,11 +82,22 @@ class Pieces:
                 self._places[chunk].extend((file.tell(), len(stored)))
                 file.write(stored)
 
-    def stored(self, object_key: str, blank_count: int, warnings: dict[str, int]) -> RangeRead:
+    def stored(
+        self,
+        object_key: str,
+        blank_count: int,
+        warnings: Mapping[str, int],
+        *,
+        watched: Watched,
+        evidence: Mapping[str, int],
+    ) -> RangeRead:
         """What is to be known about the range when `content` lies under a key."""
         pieces = [sum(self._places[number][1::2]) for number in range(len(self._rows))]
+        warnings = {**warnings, **({LEFT_AS_IT_IS: self._left} if self._left else {})}
+        seen = {str(place): list(found) for place, found in watched.items()}
+        counts = (self.row_count, self._invalid, blank_count)
         sums = self._sums.to_json()
-        return RangeRead(object_key, pieces, self._rows, self.row_count, self._invalid, blank_count, warnings, sums)
+        return RangeRead(object_key, pieces, self._rows, *counts, warnings, sums, seen, evidence)
 
     def content(self) -> Iterator[bytes]:
         """All pieces, one behind the other."""
@@ -94,6 +113,12 @@ class Pieces:
                         copied.clear()
             if copied:
                 yield bytes(copied)
+
+    def _left_in(self, rows: pl.DataFrame) -> int:
+        """How many rows leave the stock as it is: they have an error that is none."""
+        if not self._layout.header.reading.left:
+            return 0
+        return int(rows["errors"].str.contains(ErrorCode.LEFT_AS_IT_IS, literal=True).sum())
 
     def _add_for_guard(self, rows: pl.DataFrame) -> None:
         if self._layout.max_missing_percent is None:

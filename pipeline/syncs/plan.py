@@ -14,7 +14,7 @@ from pipeline.object_failures import own_bucket
 from pipeline.store import accounts, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.accounts import LinkKey, link_scopes
-from pipeline.store.catalogue import warehouses
+from pipeline.store.catalogue import WarehouseKey, warehouse_names, warehouses
 from pipeline.store.sync_parts import RangeEdges
 from pipeline.store.syncs import Job, PlainSource, SyncKey
 from pipeline.syncs.begin import begin_processing
@@ -23,12 +23,17 @@ from pipeline.syncs.layout import Layout, by_location, chunks_for, range_bytes
 from pipeline.syncs.plain import make_plain
 from pipeline.syncs.revert import write_revert_file
 from pipeline.syncs.services import SyncServices
+from pipeline.syncs.whole_file import with_sample
+from pipeline.uploads.column_names import own_names, require_names
 from pipeline.uploads.cut import Position, cut_ranges
-from pipeline.uploads.header import read_header
+from pipeline.uploads.header import behind_quantity, read_header
+from pipeline.uploads.share_links import text_instead
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
 from schemas.states import FailurePolicy, SyncState
+from schemas.uploads import RowAction
 
+_S3: Final = "s3://"
 _PIECE: Final = 4 << 20
 _SAMPLE: Final = 1 << 20
 
@@ -111,7 +116,7 @@ def _claim_source(job: Job, services: SyncServices) -> PlainSource | None:
     with services.database.transaction() as connection:
         claimed = store.set_source(
             connection, job, plain.source,
-            object_etag=plain.etag, content_hash=plain.content_hash, warnings=plain.warnings,
+            object_etag=plain.etag, content_hash=plain.content_hash, warnings=plain.warnings, doubt=plain.doubt,
         )  # fmt: skip
         now = store.require_job(connection, job.key)
     if not claimed and plain.is_copy:
@@ -126,7 +131,14 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
     with services.database.transaction() as connection:
         own = accounts.upload_settings(connection, job.key.account_id).columns
         warehouse = warehouses(connection, [(job.owner, job.status.warehouse_id)])[job.owner, job.status.warehouse_id]
-    header = read_header(start, {} if job.status.reverts else own | job.options.columns)
+        called = warehouse_names(connection, WarehouseKey(job.owner, job.status.warehouse_id))
+    asked = {} if job.status.reverts else job.options.columns
+    names = {} if job.status.reverts else own_names(own, asked)
+    try:
+        header = read_header(start, names, warehouse_names=called)
+        require_names(header.names, asked)
+    except Invalid as fault:
+        raise (fault if job.url.startswith(_S3) else text_instead(fault, job.url, start, source.size)) from None
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
     share = warehouse.max_zeroed_percent
@@ -135,11 +147,14 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         job.owner,
         chunk_count=1 if at_once else chunks_for(size, sample, services.limits.chunk_rows),
         by_location=by_location(header),
+        action=job.options.action or RowAction.REPLACE,
         max_zeroed_percent=services.limits.wipe_guard_percent if share is None else share,
         max_missing_percent=warehouse.max_missing_percent,
+        behind=None if job.status.reverts else behind_quantity(header, names),
     )
+    layout = with_sample(layout, sample, job.options.decimal)
     with services.database.transaction() as connection:
-        store.set_layout(connection, job, layout.to_json(), header.warnings)
+        store.set_layout(connection, job, layout.to_json(), header.warnings, header.reading.export)
         kept = store.require_job(connection, job.key).layout
     return Layout.from_json(kept) if kept else layout
 

@@ -4,7 +4,7 @@ A count (every row is a `replace`) can be applied any number of times. A file wi
 move) must not be applied twice by mistake, and must not be left out where it is a delivery of its own.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -15,19 +15,25 @@ from schemas.states import SyncState
 _FORCE: Final = "--force, or a drop into the folder force/, applies it all the same"
 
 
-class Reading(NamedTuple):
-    """How the bytes of a file are understood: of two readings of the same bytes each may give other rows."""
+class FileReading(NamedTuple):
+    """How the bytes of a file are understood: two readings of the same bytes may give different rows.
+
+    `numbers`: how each column of numbers is written. `quotes`: whether quotes can stand around fields. `export`: the
+    known export as which it is read.
+    """
 
     encoding: str | None
     columns: tuple[str | None, ...]
     separator: str
-    decimal: str | None
+    numbers: Mapping[str, str]
+    quotes: bool
+    export: str | None
     action: str
     sheet: str | None
     duplicates: str
     as_of: datetime | None
 
-    def differences(self, other: "Reading") -> list[str]:
+    def differences(self, other: "FileReading") -> list[str]:
         """The names of what is not the same in both."""
         return [name for name, mine, its in zip(self._fields, self, other, strict=True) if mine != its]
 
@@ -44,7 +50,7 @@ class Earlier:
     state: SyncState
     created_at: datetime
     age: timedelta
-    reading: Reading
+    reading: FileReading
     total: int
     applied: int
     in_error: int
@@ -74,7 +80,7 @@ Verdict = Duplicate | Hold | None
 """None: the file is applied."""
 
 
-def earlier_count(reading: Reading, earlier: Iterable[Earlier]) -> Earlier | None:
+def earlier_count(reading: FileReading, earlier: Iterable[Earlier]) -> Earlier | None:
     """The job that a count repeats, as long as the levels are as that job has left them.
 
     Args:
@@ -85,7 +91,7 @@ def earlier_count(reading: Reading, earlier: Iterable[Earlier]) -> Earlier | Non
 
 
 def judge_movements(
-    reading: Reading, earlier: Sequence[Earlier], repeat_within: timedelta, *, whenever: bool
+    reading: FileReading, earlier: Sequence[Earlier], repeat_within: timedelta, *, whenever: bool
 ) -> Verdict:
     """What becomes of a file with movements.
 

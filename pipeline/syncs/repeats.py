@@ -9,25 +9,24 @@ import psycopg
 from pipeline.store import repeats as store
 from pipeline.store.repeats import EarlierJob
 from pipeline.store.syncs import Job, SyncKey, read_job
+from pipeline.syncs.layout import Layout
 from pipeline.syncs.repeat_rule import (
     Duplicate,
     Earlier,
-    Reading,
+    FileReading,
     Verdict,
     duplicate_words,
     earlier_count,
     judge_movements,
 )
-from pipeline.uploads.header import Header
 from schemas.jobs import SyncOptions
 from schemas.states import Idempotency, SyncState
-from schemas.upload_rows import REPLACE
 
 _ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def look_for_repeat(
-    connection: psycopg.Connection, job: Job, header: Header, *, has_movements: bool, repeat_within: timedelta
+    connection: psycopg.Connection, job: Job, layout: Layout, *, has_movements: bool, repeat_within: timedelta
 ) -> Verdict:
     """What the rule of repeats says of a held job, all of whose file was read. The content is held from here on.
 
@@ -36,7 +35,7 @@ def look_for_repeat(
     """
     if job.options.force or job.status.dry_run or job.status.reverts:
         return None
-    reading = reading_of(job.options, header)
+    reading = reading_of(job.options, layout)
     earlier = [_earlier(found, job) for found in store.earlier_jobs(connection, job, _since(connection, job))]
     if has_movements:
         whenever = job.options.idempotency is Idempotency.CONTENT
@@ -47,15 +46,18 @@ def look_for_repeat(
     return None
 
 
-def reading_of(options: SyncOptions, header: Header) -> Reading:
+def reading_of(options: SyncOptions, layout: Layout) -> FileReading:
     """How a file is understood. What is said and what goes without saying are the same."""
+    header = layout.header
     encoding = codecs.lookup(options.encoding).name if options.encoding else "utf-8"
-    return Reading(
+    return FileReading(
         encoding=encoding,
         columns=header.columns,
         separator=header.delimiter,
-        decimal=options.decimal,
-        action=options.action or REPLACE,
+        numbers=layout.numbers,
+        quotes=header.quoting,
+        export=header.reading.export,
+        action=layout.action,
         sheet=options.sheet,
         duplicates=options.duplicates,
         as_of=options.as_of,
@@ -75,7 +77,7 @@ def _earlier(found: EarlierJob, job: Job) -> Earlier:
         state=SyncState(found.status),
         created_at=found.created_at,
         age=job.status.created_at - found.created_at,
-        reading=reading_of(SyncOptions.model_validate(found.options), Header.from_json(found.header)),
+        reading=reading_of(SyncOptions.model_validate(found.options), Layout.from_json(found.layout)),
         total=found.total_count,
         applied=found.success_count,
         in_error=found.error_count,

@@ -71,7 +71,7 @@ def abort_sync(request: AbortSync, database: Database) -> None:
 
 
 def approve_sync(request: ApproveSync, database: Database) -> None:
-    """Let a sync go on that the wipe guard holds. One that was approved before stays as it is.
+    """Let a sync go on that is held. One that was approved before stays as it is.
 
     Raises:
         Invalid: UNKNOWN_SYNC; SYNC_NOT_READY, it was never held.
@@ -138,7 +138,7 @@ def _create_after(  # noqa: PLR0913 - what the new job is, and after which one
         sync_id=sync_id,
         warehouse_id=job.status.warehouse_id,
         customer_account_id=job.status.customer_account_id,
-        url=job.status.url if confirms else f"onhand:revert:{reverts}",
+        url=job.url if confirms else f"onhand:revert:{reverts}",
         etag=job.etag if confirms else None,
         version_id=job.version_id if confirms else None,
         user_id=user_id or job.status.user_id,

@@ -18,9 +18,11 @@ from pipeline.syncs.layout import Layout
 from pipeline.syncs.part_failures import attempt
 from pipeline.syncs.pieces import Pieces
 from pipeline.syncs.services import SyncServices
+from pipeline.syncs.whole_file import evidence_of
 from pipeline.uploads.cut import Position, blocks
 from pipeline.uploads.records import read_records
 from pipeline.uploads.rows import validate_rows
+from pipeline.uploads.watched import Watched, all_of
 from schemas.jobs import SyncRange
 from schemas.states import SyncState
 
@@ -56,7 +58,8 @@ def _read(job: Job, source: PlainSource, edges: RangeEdges, services: SyncServic
         read = _split(Path(folder), object_key, job, source, edges, services)
     with services.database.transaction() as connection:
         now = store.require_job(connection, job.key)
-        taken = job.is_same_planning(now) and sync_parts.end_range(connection, job.key, edges.range, read)
+        as_known_now = job.is_same_planning(now) and job.layout == now.layout
+        taken = as_known_now and sync_parts.end_range(connection, job.key, edges.range, read)
     if not taken:
         services.objects.delete(services.work_bucket, object_key)
 
@@ -68,15 +71,20 @@ def _split(  # noqa: PLR0913, PLR0917 - what is read, and where it goes
     pieces = Pieces(folder, layout)
     blank_count = 0
     warnings: Counter[str] = Counter()
+    evidence: Counter[str] = Counter()
+    watched: list[Watched] = []
     start = Position(edges.start_byte, edges.first_line)
     for block in blocks(_bytes_of(source, edges, services), layout.header.delimiter, _BLOCK_BYTES, start):
-        records = read_records(block, layout.header)
+        records = read_records(block, layout.header, behind=layout.behind)
         blank_count += records.blank_count
         warnings.update(records.warnings)
-        pieces.add(validate_rows(records.frame))
+        watched.append(records.watched)
+        evidence.update(evidence_of(block.data, records.frame, layout.header))
+        action, left = layout.action, layout.header.reading.left
+        pieces.add(validate_rows(records.frame, layout.numbers, action=action, left=left))
     with own_bucket():
         services.objects.upload_stream(services.work_bucket, object_key, pieces.content())
-    return pieces.stored(object_key, blank_count, dict(warnings))
+    return pieces.stored(object_key, blank_count, warnings, watched=all_of(watched), evidence=evidence)
 
 
 def _bytes_of(source: PlainSource, edges: RangeEdges, services: SyncServices) -> Iterator[bytes]:

@@ -112,16 +112,17 @@ class _Walk:
 class Machine:
     """Reads records of one buffer, one after the other from its start to its end."""
 
-    def __init__(self, data: bytes, delimiter: str, *, final: bool = True) -> None:
-        """`final`: nothing comes behind the buffer."""
+    def __init__(self, data: bytes, delimiter: str, *, final: bool = True, quoting: bool = True) -> None:
+        """`final`: nothing comes behind the buffer. Without `quoting`, quotes are text."""
         self.data = data
         self.delimiter = delimiter.encode()
         self.field_end = re.compile(b"[\r\n" + re.escape(self.delimiter) + b"]")
         self._final = final
+        self._quoting = quoting
         self._walk = _Walk(0, 0)
 
     def is_quote(self, position: int) -> bool:
-        return position < len(self.data) and self.data[position] == _QUOTE
+        return self._quoting and position < len(self.data) and self.data[position] == _QUOTE
 
     def record(self, start: int) -> CarefulRecord | None:
         """The record at `start`, or None where more bytes are needed to say where it ends."""

@@ -1,6 +1,7 @@
 """Which encoding an upload is in, and its bytes as UTF-8."""
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -13,11 +14,22 @@ _MARKS: Final = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_WIDER: Final = {
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+}
+"""What files really are in that are said to be in the first one: it has all characters of that, and more."""
 _LOOKED_AT: Final = 4096
 _NUL_SHARE: Final = 8
 """One NUL in so many bytes, or more: this is no text with a stray NUL."""
 _UTF8: Final = ("utf-8", "utf_8_sig", "utf-8-sig", "ascii")
 _PIECE: Final = 1 << 20
+_KANA: Final = re.compile("[\u3041-\u30fa]{2}|[\u3041-\u30fa][\u4e00-\u9fff]|[\u4e00-\u9fff][\u3041-\u30fa]")
+_CYRILLIC_WORD: Final = re.compile(rb"[\xc0-\xff\xa8\xb8]{4}")
 
 
 def encoding_of(start: bytes, declared: str | None) -> str | None:
@@ -25,22 +37,48 @@ def encoding_of(start: bytes, declared: str | None) -> str | None:
 
     Args:
         start: the first bytes, some thousand or all of them.
-        declared: what the request says. A byte order mark of UTF-16 or UTF-32 wins.
+        declared: what the request says. A byte order mark wins. Of an encoding that is the lesser part of another one,
+            as shift_jis is of cp932, it is the other one.
 
     Raises:
         Invalid: FILE_NOT_CSV, NUL bytes throughout: UTF-16 without a byte order mark, or no text.
     """
     marked = next((codec for mark, codec in _MARKS.items() if start.startswith(mark)), None)
-    if marked:
+    if marked or start.startswith(codecs.BOM_UTF8):
         return marked
     if declared and codecs.lookup(declared).name not in _UTF8:
         name = codecs.lookup(declared).name
-        return f"{name}-{_byte_order(start)}" if name in _MARKS.values() else name
+        return f"{name}-{_byte_order(start)}" if name in _MARKS.values() else _WIDER.get(name, name)
     part = start[:_LOOKED_AT]
     nuls = part.count(0)
     if nuls and nuls * _NUL_SHARE >= len(part):
         raise Invalid(ErrorCode.FILE_NOT_CSV, f"{nuls} of the first {len(part)} bytes are NUL: {_nul_kind(part)}")
     return None
+
+
+def is_one_byte(encoding: str) -> bool:
+    """Whether each byte is a character, so that any bytes can be read with it; the first half is ASCII."""
+    first, second = bytes(range(128)), bytes(range(128, 256))
+    return first.decode(encoding, "replace") == first.decode("ascii") and len(second.decode(encoding, "replace")) == 128
+
+
+def is_utf8(pieces: Iterable[bytes], *, beyond_ascii: bool = False) -> bool:
+    """Whether all the pieces together are text in UTF-8, without NUL. Hardly any other text is so by chance.
+
+    `beyond_ascii`: and more than ASCII, which most encodings read alike.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    only_ascii = True
+    try:
+        for piece in pieces:
+            if b"\0" in piece:
+                return False
+            decoder.decode(piece)
+            only_ascii = only_ascii and piece.isascii()
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return not (beyond_ascii and only_ascii)
 
 
 def to_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -82,3 +120,10 @@ def _nul_kind(part: bytes) -> str:
         encoding = f"utf-16-{_byte_order(part)}"
         return f"this is UTF-16 without a byte order mark; save it as UTF-8, or name the encoding {encoding}"
     return "this is not text; save it as CSV in UTF-8"
+
+
+def probable_encoding(text: bytes) -> str:
+    """The encoding that a text is most likely in which is not UTF-8: of Western Europe, Japan or Cyrillic."""
+    if _KANA.search(text.decode("cp932", "replace")):
+        return "cp932"
+    return "cp1251" if _CYRILLIC_WORD.search(text) else "cp1252"

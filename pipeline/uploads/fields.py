@@ -42,6 +42,18 @@ def read_fields(structure: Structure, header: Header, *, exactly: bool = False) 
     return _with_ignored(fields, structure, header) if None in header.columns else fields
 
 
+def filled_fields(structure: Structure, header: Header, place: int) -> tuple[Offsets, pl.Series]:
+    """The records in which the column at a place of the header is filled in, and what they have there, stripped."""
+    short_enough = structure.ends - structure.starts <= careful.MAX_RECORD_BYTES
+    records = np.flatnonzero((structure.field_count > place) & short_enough)
+    fields = structure.first_field[records] + place
+    some = structure.field_ends[fields] > structure.field_starts[fields]
+    records, fields = records[some], fields[some]
+    text = _values(structure, fields).alias("text").to_frame().select(_meant(pl.col("text"), header)).to_series()
+    filled = (text != "").to_numpy()
+    return records[filled], text.filter(pl.Series(filled, dtype=pl.Boolean))
+
+
 def _with_others(structure: Structure, header: Header, parsed: Parsed, records: Offsets) -> pl.DataFrame:
     """What was parsed, and the other ones of the records, in the order of the file."""
     frame = parsed.frame

@@ -17,6 +17,8 @@ MAX_FIELD_BYTES: Final = 64 << 10
 
 _FAST_BYTES: Final = 32 << 10
 """A stretch that is smaller is not worth a call of the parser."""
+_MOST_COLUMNS: Final = 500
+"""A frame with more of them costs more than it is worth."""
 _MOST_SURPLUS: Final = 16
 """Columns beyond the header's. A record with more is left to others, lest all records get them."""
 _LF: Final = 0x0A
@@ -40,6 +42,8 @@ def parse(structure: Structure, stretch: Stretch, header: Header) -> Parsed | No
         return None
     first, behind = structure.records_of(stretch)
     width = len(header.columns)
+    if width > _MOST_COLUMNS:
+        return None
     odd = _odd(structure, stretch, first, behind, width + _MOST_SURPLUS)
     if 2 * odd.size > behind - first:
         return None

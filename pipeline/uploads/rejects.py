@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final, Protocol
 
+from pipeline.uploads.bare_quotes import certain_from
 from pipeline.uploads.formulas import UNSAFE_PATTERN, formula_safe_bytes, formula_unsafe_bytes
 from pipeline.uploads.reject import Reject
 from schemas.errors import RowError
@@ -23,7 +24,10 @@ _PIECE_BYTES: Final = 64 * 1024
 
 
 class Layout(Protocol):
-    """What must be known of the upload's header; `from_rejects`: the upload was a file of rejects itself."""
+    """What must be known of the upload's header.
+
+    `from_rejects`: the upload was a file of rejects itself; `quoting`: fields can be in quotes.
+    """
 
     @property
     def names(self) -> Sequence[str]: ...
@@ -31,6 +35,10 @@ class Layout(Protocol):
     def delimiter(self) -> str: ...
     @property
     def from_rejects(self) -> bool: ...
+    @property
+    def columns(self) -> Sequence[str | None]: ...
+    @property
+    def quoting(self) -> bool: ...
 
 
 def rejects_file(layout: Layout, rows: Iterable[Reject]) -> Iterator[bytes]:
@@ -54,12 +62,13 @@ def rejects_file(layout: Layout, rows: Iterable[Reject]) -> Iterator[bytes]:
         yield b"".join(piece)
 
 
-def fields_of(raw: bytes, delimiter: bytes) -> list[bytes]:
+def fields_of(raw: bytes, delimiter: bytes, columns: Sequence[str | None] = (), *, quoting: bool = True) -> list[bytes]:
     """A record's fields without their quotes. A quote is one only at the start of a field.
 
-    Where a quoted field is not closed, or has text behind its end, the rest of the record is one field as it stands.
+    Where a quoted field is not closed, or has text behind its end, the rest of the record is one field as it stands,
+    or split at each delimiter where that is certain (see `certain_from`). Without `quoting`, quotes are text.
     """
-    if b'"' not in raw:
+    if not quoting or b'"' not in raw:
         return raw.split(delimiter)
     quoted = _quoted(delimiter)
     fields: list[bytes] = []
@@ -68,7 +77,8 @@ def fields_of(raw: bytes, delimiter: bytes) -> list[bytes]:
         if raw.startswith(b'"', start):
             field = quoted.match(raw, start)
             if field is None:
-                return [*fields, raw[start:]]
+                certain = certain_from(raw, delimiter, columns)
+                return [*fields, *(raw[start:].split(delimiter) if certain and certain[1] else [raw[start:]])]
             end = field.end()
             fields.append(field[1].replace(b'""', b'"'))
         else:
@@ -89,6 +99,7 @@ class _Lines:
     def __init__(self, layout: Layout) -> None:
         self._delimiter = layout.delimiter.encode()
         self._mended = layout.from_rejects
+        self._columns, self._quoting = layout.columns, layout.quoting
         # The errors of the row as it was before it was mended are left out.
         self._kept = [n for n, name in enumerate(layout.names) if not (self._mended and _is_of_errors(name))]
         self._dropped = {*range(len(layout.names))} - {*self._kept}
@@ -119,7 +130,7 @@ class _Lines:
         return complete and not self._mended and not self._row_needs_care.search(raw)
 
     def _fields(self, raw: bytes) -> list[bytes]:
-        fields = fields_of(raw, self._delimiter)
+        fields = fields_of(raw, self._delimiter, self._columns, quoting=self._quoting)
         if not self._mended:
             return fields
         return [formula_unsafe_bytes(field) for n, field in enumerate(fields) if n not in self._dropped]

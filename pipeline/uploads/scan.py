@@ -65,14 +65,18 @@ class _Side:
 class Scan:
     """The quotes and line ends of a buffer that begins at an edge of a record."""
 
-    def __init__(self, data: bytes, delimiter: str, *, final: bool = True) -> None:
-        """`final`: nothing comes behind the buffer. Otherwise only what later bytes cannot change is told."""
+    def __init__(self, data: bytes, delimiter: str, *, final: bool = True, quoting: bool = True) -> None:
+        """`final`: nothing comes behind the buffer. Otherwise only what later bytes cannot change is told.
+
+        Without `quoting`, quotes are text.
+        """
         self.data = data
         self._bytes = np.frombuffer(data, np.uint8)
         self._final = final
-        self._machine = Machine(data, delimiter, final=final)
+        self._machine = Machine(data, delimiter, final=final, quoting=quoting)
         self._delimiter = ord(delimiter)
-        self.quotes: Offsets = np.flatnonzero(self._bytes == _QUOTE) if b'"' in data else np.empty(0, np.int64)
+        has_quotes = quoting and b'"' in data
+        self.quotes: Offsets = np.flatnonzero(self._bytes == _QUOTE) if has_quotes else np.empty(0, np.int64)
         if self.quotes.size:
             self._look_at_quotes()
 

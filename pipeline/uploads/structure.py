@@ -1,13 +1,17 @@
 """Where the records and fields of a block are, as arrays of offsets."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.uploads import careful
+from pipeline.uploads.bare_quotes import certain_from
 from pipeline.uploads.lines import Flags, Offsets
 from pipeline.uploads.scan import Kind, Scan, Stretch
 from schemas.errors import ErrorCode
@@ -15,6 +19,7 @@ from schemas.errors import ErrorCode
 _QUOTE: Final = 0x22
 _LF: Final = 0x0A
 _CR: Final = 0x0D
+_LINE_END: Final = re.compile(rb"[\r\n]")
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,9 @@ class Structure:
     """The records of a block, and one behind the other all of their fields. Offsets are bytes of the block.
 
     Records: `starts`, `ends` (without the line end), `lines` (physical line ends before it), `first_field` (an index
-    into the fields), `field_count`. `broken` are those with a wrong quote, whose last field stands as it is, and
-    `problems` says what is wrong with each. Fields: `field_starts`, `field_ends`, with their quotes.
+    into the fields), `field_count`. `broken` are those with a wrong quote that leaves something uncertain, whose last
+    field stands as it is, and `problems` says what is wrong with each. Fields: `field_starts`, `field_ends`, with their
+    quotes; `bare_fields` begin with a quote which is text.
     """
 
     data: bytes
@@ -38,6 +44,8 @@ class Structure:
     field_ends: Offsets
     broken: Offsets
     problems: "np.ndarray[tuple[int], np.dtype[np.object_]]"
+    bare_fields: Offsets
+    quoting: bool
 
     @cached_property
     def buffer(self) -> pl.Series:
@@ -46,16 +54,19 @@ class Structure:
 
     @cached_property
     def broken_fields(self) -> Offsets:
-        """Fields that begin with a quote which is not one: the rest of a broken record."""
+        """The rest of each broken record."""
         return self.first_field[self.broken] + self.field_count[self.broken] - 1
 
     def quoted(self, fields: Offsets) -> Flags:
         """Which of these fields are in quotes."""
+        if not self.quoting:
+            return np.zeros(fields.size, bool)
         first = np.minimum(self.field_starts[fields], len(self.data) - 1)
         begins: Flags = np.frombuffer(self.data, np.uint8)[first] == _QUOTE
         begins &= self.field_ends[fields] > self.field_starts[fields]
-        if self.broken.size:
-            begins &= ~np.isin(fields, self.broken_fields)
+        for bare in (self.broken_fields, self.bare_fields):
+            if bare.size:
+                begins &= ~np.isin(fields, bare)
         return begins
 
     def records_of(self, stretch: Stretch) -> tuple[int, int]:
@@ -75,11 +86,28 @@ class Structure:
         return int(np.unique(np.searchsorted(self.first_field, fields, side="right")).size)
 
 
-def structure_of(data: bytes, delimiter: str, *, careful: bool = False) -> Structure:
-    """Find the records and fields of whole records; `careful`: all by the machine, to compare with."""
-    scan = Scan(data, delimiter)
-    stretches = list(scan.all_careful() if careful else scan.stretches())
-    at, is_end, line_ends = _marks(scan, stretches, ord(delimiter))
+def structure_of(
+    data: bytes, delimiter: str, columns: Sequence[str | None] = (), *, quoting: bool = True, all_careful: bool = False
+) -> Structure:
+    """Find the records and fields of whole records.
+
+    Args:
+        data: the records.
+        delimiter: what stands between fields.
+        columns: those of the header, None for one that is ignored: a wrong quote in such a one costs nothing where the
+            fields of all others are certain.
+        quoting: fields can be in quotes; otherwise quotes are text.
+        all_careful: find all by the machine, to compare with.
+    """
+    scan = Scan(data, delimiter, quoting=quoting)
+    stretches = list(scan.all_careful() if all_careful else scan.stretches())
+    broken, problems = _problems(scan, stretches)
+    certain = {start: found for start in broken.tolist() if (found := _certain(data, start, delimiter, columns))}
+    at, is_end, line_ends = _marks(
+        scan, stretches, ord(delimiter), [found for found in certain.values() if found.split]
+    )
+    is_certain = np.isin(broken, list(certain))
+    broken, problems = broken[~is_certain], problems[~is_certain]
     content = np.frombuffer(data, np.uint8)
     last_fields = np.flatnonzero(is_end)
     ends = at[last_fields]
@@ -89,7 +117,6 @@ def structure_of(data: bytes, delimiter: str, *, careful: bool = False) -> Struc
     field_starts = np.concatenate((np.zeros(1, np.int64), at[:-1] + 1))[: at.size]
     field_starts[first_field] = starts
     many_lines = line_ends.size > np.count_nonzero(ends < len(data))  # some record has several
-    broken, problems = _problems(scan, stretches)
     return Structure(
         data=data,
         scan=scan,
@@ -103,13 +130,35 @@ def structure_of(data: bytes, delimiter: str, *, careful: bool = False) -> Struc
         field_ends=at,
         broken=starts.searchsorted(broken),
         problems=problems,
+        bare_fields=field_starts.searchsorted(np.array([found.start for found in certain.values()], np.int64)),
+        quoting=quoting,
     )
 
 
-def _marks(scan: Scan, stretches: list[Stretch], separator: int) -> tuple[Offsets, Flags, Offsets]:
+class _Rest(NamedTuple):
+    """What stands in a broken record from the field with the wrong quote on, and whether it has to be split."""
+
+    start: int
+    end: int
+    split: bool
+
+
+def _certain(data: bytes, start: int, delimiter: str, columns: Sequence[str | None]) -> _Rest | None:
+    """The rest of a broken record whose known fields are certain."""
+    line_end = _LINE_END.search(data, start, start + careful.MAX_RECORD_BYTES + 1)
+    end = line_end.start() if line_end else len(data)
+    if end - start > careful.MAX_RECORD_BYTES:
+        return None
+    found = certain_from(data[start:end], delimiter.encode(), columns)
+    return _Rest(start + found[0], end, found[1]) if found else None
+
+
+def _marks(
+    scan: Scan, stretches: list[Stretch], separator: int, literal: Sequence["_Rest"]
+) -> tuple[Offsets, Flags, Offsets]:
     """Where fields end, whether the record ends there, too, and where physical lines end, those in quotes as well.
 
-    Of CRLF it is the CR; the last record may end with the data.
+    Of CRLF it is the CR; the last record may end with the data. `literal`: where each delimiter counts.
     """
     data = scan.data
     content = np.frombuffer(data, np.uint8)
@@ -122,6 +171,9 @@ def _marks(scan: Scan, stretches: list[Stretch], separator: int) -> tuple[Offset
     line_ends = at[is_end]
     if len(stretches) != 1 or stretches[0].kind is not Kind.PLAIN:
         keep = _structural(at, is_end, scan, stretches)
+        for rest in literal:
+            low, high = np.searchsorted(at, (rest.start, rest.end))
+            keep[low:high] = True
         at, is_end = at[keep], is_end[keep]
     if data and (not at.size or not _ends_with_line(data, int(at[-1]))):
         at, is_end = np.append(at, len(data)), np.append(is_end, True)

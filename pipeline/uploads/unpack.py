@@ -1,7 +1,9 @@
 """Unpacks compressed uploads, and names what is no CSV file at all, told by its first bytes."""
 
+import html
 import io
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -15,6 +17,9 @@ from schemas.errors import ErrorCode
 
 MAX_RATIO: Final = 200
 """The most bytes that one byte may unpack to, in a file of more than _FREE bytes. CSV packs 5 to 30 times."""
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 _FREE: Final = 16 << 20
 _PIECE: Final = 1 << 20
@@ -34,6 +39,12 @@ _END_BYTES: Final = (64 << 10) + 200
 _LARGEST_DIRECTORY: Final = 4 << 20
 _IN_ZIP64: Final = 0xFFFFFFFF
 _WORKBOOK: Final = "[Content_Types].xml"
+_DATA_SUFFIXES: Final = {".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".ods"}
+_TEXT_SUFFIX: Final = ".txt"
+_READ_ME: Final = re.compile(
+    r"read[ _.-]*me|lies[ _.-]*mich|lisez[ _.-]*moi|l[ei]e?me|licen[cs]e|copying|changelog|notes?\b", re.IGNORECASE
+)
+_LEFT_BEHIND: Final = {"thumbs.db", "desktop.ini"}
 _FOREIGN: Final = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel workbook (.xls)",
     b"%PDF": "a PDF document",
@@ -58,6 +69,9 @@ _FOREIGN: Final = {
     b"MZ\x90\x00": "a program",
     b"{\\rtf": "an RTF document",
 }
+_TEXT_CONTROLS: Final = b"\t\n\r\f\x1a"
+_CONTROLS: Final = bytes(range(32)) + b"\x7f"
+_TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,2000})", re.IGNORECASE)
 _PAGES: Final = {
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
@@ -82,16 +96,29 @@ def packing_of(start: bytes) -> Packing:
     Raises:
         Invalid: FILE_NOT_CSV, naming what the file is instead.
     """
-    if start.startswith(b"\x1f\x8b"):
+    if start.startswith(GZIP_MAGIC):
         return Packing.GZIP
-    if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+    if start.startswith(ZIP_MAGICS):
         return Packing.ZIP
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower()
     kind = next((kind for magic, kind in _FOREIGN.items() if start.startswith(magic)), None)
     kind = kind or next((kind for beginning, kind in _PAGES.items() if text.startswith(beginning)), None)
     if kind or start[257:262] == b"ustar":
-        raise Invalid(ErrorCode.FILE_NOT_CSV, f"found {kind or 'a tar archive'}; expected CSV, or CSV in gzip or zip")
+        found = f"found {kind or 'a tar archive'}{_titled(start)}"
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"{found}; expected CSV, or CSV in gzip or zip")
     return Packing.NONE
+
+
+def is_text(start: bytes) -> bool:
+    """Whether the first bytes of a file may be text in UTF-8 or in a code of one byte: no control characters."""
+    return start.translate(None, _TEXT_CONTROLS) == start.translate(None, _CONTROLS)
+
+
+def _titled(start: bytes) -> str:
+    """What a page calls itself."""
+    found = _TITLE.search(start)
+    words = " ".join(html.unescape(found[1].decode(errors="replace")).split()) if found else ""
+    return f" with the title {words[:80]!r}" if words else ""
 
 
 def gunzip(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
@@ -126,7 +153,7 @@ def gunzip(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
 
 
 def unzip(file: IO[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Unpack the one CSV file of a zip, in pieces of up to 1 MB. `file` can be seeked.
+    """Unpack the one CSV file of a zip, in pieces of up to 1 MB. `file` can be seeked. What lies beside it is left out.
 
     Raises:
         Invalid: FILE_NOT_CSV, a workbook; FILE_NOT_UNPACKED, none or several files, damaged, cut off, encrypted, or
@@ -192,6 +219,8 @@ def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if any(entry.filename == "mimetype" for entry in entries):
         raise Invalid(ErrorCode.FILE_NOT_CSV, "found an OpenDocument file or an e-book; expected CSV")
     files = [entry for entry in entries if not entry.is_dir() and not _hidden(entry.filename)]
+    if len(files) > 1:  # a read-me or a picture beside the one file of data is no second one
+        files = _data_among(files) or files
     if len(files) != 1:
         names = ", ".join(entry.filename for entry in files[:5])
         found = f"found {len(files)} files in the zip: {names}" if files else "found no file in the zip"
@@ -202,6 +231,19 @@ def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     return entry
 
 
+def _data_among(files: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """The files that may be the data: those that are so by their name, or else the texts that are no read-me."""
+    by_suffix = [(PurePosixPath(entry.filename).suffix.lower(), entry) for entry in files]
+    data = [entry for suffix, entry in by_suffix if suffix in _DATA_SUFFIXES]
+    texts = [entry for suffix, entry in by_suffix if suffix == _TEXT_SUFFIX]
+    return data or [entry for entry in texts if not _READ_ME.match(_name(entry))]
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    return PurePosixPath(entry.filename.replace("\\", "/")).name
+
+
 def _hidden(name: str) -> bool:
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return "__MACOSX" in parts or any(part.startswith(".") for part in parts)
+    is_left_behind = "__MACOSX" in parts or parts[-1].lower() in _LEFT_BEHIND
+    return is_left_behind or any(part.startswith((".", "~$")) for part in parts)

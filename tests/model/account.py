@@ -15,17 +15,21 @@ WHOLE = {"transfer.received"}
 
 
 class Delivery(NamedTuple):
-    """One delivery of a command. `sender` "": the account itself, else a provider that acts for it."""
+    """One delivery of a command. `sender` "": the account itself, else a provider that acts for it.
+
+    `source` is the system that chose the id; two of them use the same ids.
+    """
 
     id: str
     kind: str
     data: Mapping[str, Any]
     sender: str = ""
+    source: str = "shop"
 
     @property
     def key(self) -> "CommandKey":
-        """What is carried out at most once: ids of commands are their sender's."""
-        return self.sender, self.id
+        """What is carried out at most once: ids of commands are their source's, within a sender."""
+        return self.sender, self.id, self.source
 
     @property
     def body(self) -> str:
@@ -33,8 +37,8 @@ class Delivery(NamedTuple):
         return json.dumps([self.kind, _meant(self.data)], sort_keys=True)
 
 
-CommandKey = tuple[str, str]
-"""Sender and command id."""
+CommandKey = tuple[str, str, str]
+"""Sender, command id and source."""
 
 
 def _meant(value: Any) -> Any:

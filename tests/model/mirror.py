@@ -72,7 +72,7 @@ class Mirror:
         due = self.model.apply_due(now)
         assert apply_due(self.database, datetime.fromisoformat(now)) == len(due)
         for schedule_id, step in due.items():
-            key = ("", f"onhand:due:{schedule_id}")
+            key = ("", f"onhand:due:{schedule_id}", "onhand")
             assert [_bare(entry) for entry in self._entries([key]).get(key, [])] == [_bare(step)]
         self._compare_levels()
         self.agreed = True
@@ -87,11 +87,11 @@ class Mirror:
     def _compare_answers(self, answers: Mapping[CommandKey, Answer]) -> None:
         entries = self._entries(list(answers))
         rows = self._ask(
-            """SELECT account_id, command_id, type, status, code, levels, change_count FROM commands
+            """SELECT account_id, command_id, source, type, status, code, levels, change_count FROM commands
                WHERE account_id = ANY(%s) AND command_id = ANY(%s)""",
-            self._both, [command_id for _, command_id in answers],
+            self._both, [command_id for _, command_id, _ in answers],
         )  # fmt: skip
-        found = {(self._sender(account_id), command_id): row for account_id, command_id, *row in rows}
+        found = {(self._sender(account), command_id, source): row for account, command_id, source, *row in rows}
         assert answers.keys() <= found.keys()
         for key, answer in answers.items():
             kind, status, code, touched, change_count = found[key]
@@ -152,7 +152,8 @@ class Mirror:
         who = {"account_id": self._account_id}
         if delivery.sender:
             who = {"account_id": delivery.sender, "customer_account_id": self._account_id}
-        return ReceivedCommand(delivery.id, read_json(COMMANDS[delivery.kind], json.dumps({**who, **delivery.data})))
+        command = read_json(COMMANDS[delivery.kind], json.dumps({**who, **delivery.data}))
+        return ReceivedCommand(delivery.id, command, delivery.source)
 
     def _sender(self, account_id: str) -> str:
         return "" if account_id == self._account_id else account_id
@@ -166,8 +167,10 @@ class Mirror:
         answers = said.pop(Topic.COMMAND_RESULTS, [])
         for answer in answers:
             assert (answer["code"] == "IDEMPOTENCY_MISMATCH") == (answer["first"] is None), answer
-        found = Counter(Repeat((self._sender(a["account_id"]), a["command_id"]), a["status"], a["first"])
-                        for a in answers)  # fmt: skip
+        found = Counter(
+            Repeat((self._sender(a["account_id"]), a["command_id"], a["source"]), a["status"], a["first"])
+            for a in answers
+        )
         assert found == Counter(repeats)
         asked = said.pop(Topic.CHANNEL_UPDATES, [])
         requests = Counter((ask["channel"], ask["external_location_id"], ask["warehouse_id"]) for ask in asked)
@@ -177,16 +180,18 @@ class Mirror:
     def _entries(self, keys: list[CommandKey]) -> dict[CommandKey, list[Entry]]:
         """What the ledger has of these commands, and of others with the same ids."""
         rows = self._ask(
-            """SELECT coalesce(provider_account_id, ''), command_id, ROW(warehouse_id, sku, location_id, lot_id),
-                      c.version, jsonb_object_agg(state, delta), min(reason), min(document), min(origin)
+            """SELECT coalesce(provider_account_id, ''), command_id, command_source,
+                      ROW(warehouse_id, sku, location_id, lot_id), c.version,
+                      jsonb_object_agg(state, delta), min(reason), min(document), min(origin)
                FROM change_log AS c JOIN levels AS l USING (account_id, level_id)
                WHERE account_id = %s AND command_id = ANY(%s)
-               GROUP BY provider_account_id, command_id, warehouse_id, sku, location_id, lot_id, c.version""",
-            self._account_id, [command_id for _, command_id in keys],
+               GROUP BY provider_account_id, command_id, command_source, warehouse_id, sku, location_id, lot_id,
+                        c.version""",
+            self._account_id, [command_id for _, command_id, _ in keys],
         )  # fmt: skip
         found: dict[CommandKey, list[Entry]] = {}
-        for sender, command_id, key, *said in rows:
-            found.setdefault((sender, command_id), []).append(Entry(Key(*key), *said))
+        for sender, command_id, source, key, *said in rows:
+            found.setdefault((sender, command_id, source), []).append(Entry(Key(*key), *said))
         return found
 
     def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:

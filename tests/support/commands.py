@@ -34,16 +34,20 @@ _VALUES: Final[Mapping[str, Any]] = {
     "duplicates": "last", "encoding": "cp1252", "force": True, "max_errors": 3, "max_missing_percent": 90,
     "max_zeroed_percent": 60, "on_error": "stop_after_errors", "reverted_id": _OTHER_JOB,
     "upload_columns": {"Menge": "quantity"}, "version_id": "v1",
+    "upload_encoding": "cp1252", "upload_decimal": ",", "upload_action": "add", "decimal": ",", "action": "add",
+    "sheet": "Stock", "idempotency": "delivery",
 }  # fmt: skip
 """A good value for each field; a field that is new in a contract is missed here."""
 
 JOBS: Final[Mapping[str, type[BaseModel]]] = {**SYNC_REQUESTS, **SNAPSHOT_REQUESTS}
 
 
-def command(command_id: str, type_: str, account_id: str = "acme", **data: object) -> ReceivedCommand:
+def command(
+    command_id: str, type_: str, account_id: str = "acme", *, source: str = "test", **data: object
+) -> ReceivedCommand:
     """A command of one line or of several, as a consumer hands it over."""
     body = json.dumps({"account_id": account_id, **data})
-    return ReceivedCommand(command_id, read_json(COMMANDS[type_], body))
+    return ReceivedCommand(command_id, read_json(COMMANDS[type_], body), source)
 
 
 def samples() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from pipeline.uploads import careful, parser, scan
 from pipeline.uploads.cut import Position, blocks, cut_ranges
 from pipeline.uploads.header import Header, read_header
 from pipeline.uploads.records import Records, read_records
+from pipeline.uploads.watched import all_of
 
 START: Final = Position(0, 1)
 HEADER: Final = read_header(b"sku,quantity,action,reason,location\n")
@@ -69,7 +70,12 @@ def joined(parts: list[Records]) -> Records:
         for warning, count in part.warnings.items():
             warnings[warning] = warnings.get(warning, 0) + count
     frames = [part.frame for part in parts]
-    return Records(pl.concat(frames) if frames else pl.DataFrame(), sum(part.blank_count for part in parts), warnings)
+    return Records(
+        pl.concat(frames) if frames else pl.DataFrame(),
+        sum(part.blank_count for part in parts),
+        warnings,
+        all_of(part.watched for part in parts),
+    )
 
 
 def without_tail(content: bytes) -> bytes:

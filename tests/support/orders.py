@@ -8,9 +8,9 @@ from pipeline.store.database import Database
 from schemas.commands import COMMANDS, read_json
 
 
-def order(command_id: str, type_: str, **data: object) -> ReceivedCommand:
+def order(command_id: str, type_: str, *, source: str = "test", **data: object) -> ReceivedCommand:
     """A command as a consumer hands it over."""
-    return ReceivedCommand(command_id, read_json(COMMANDS[type_], json.dumps({"account_id": "acme", **data})))
+    return ReceivedCommand(command_id, read_json(COMMANDS[type_], json.dumps({"account_id": "acme", **data})), source)
 
 
 def stock(command_id: str, verb: str, quantity: int, **data: object) -> ReceivedCommand:

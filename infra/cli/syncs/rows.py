@@ -2,7 +2,7 @@
 """`onhand sync errors`, `items` and `diff`: what became of the rows of a sync."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Any, Final
@@ -46,6 +46,8 @@ class _Header:
     names: tuple[str, ...]
     delimiter: str
     from_rejects: bool
+    columns: tuple[str | None, ...]
+    quoting: bool
 
 
 def errors(sync_id: SyncIdArgument, account: Account, as_json: AsJson = False) -> None:
@@ -139,7 +141,7 @@ def _print_rejects(database: Database, job: Row, which: sync_views.Items, limit:
 
     if job["header"] is None:
         raise Failure(f"The file of sync {job['sync_id']} was not read: it is {job['status']}, and has no rows.")
-    header = _Header(tuple(job["header"]["names"]), job["header"]["delimiter"], job["header"]["from_rejects"])
+    header = _Header(**{field.name: job["header"][field.name] for field in fields(_Header)})
     rejects = sync_views.rejects(database, job["account_id"], job["sync_id"], which, limit=limit)
     print_bytes(rejects_file(header, rejects))
 

@@ -13,13 +13,24 @@ from pipeline.store.pages import Row
 from pipeline.store.syncs import SyncKey
 from schemas.errors import ErrorCode
 from schemas.states import Duplicates, FailurePolicy, SyncState
+from schemas.uploads import RowAction
 
 _SHOWN: Final = (
     *("sync_id", "status", "error_code", "error", "held_reason", "abort_reason", "dry_run", "duplicate_of", "confirms"),
     *("reverts", "total_count", "success_count", "error_count", "skipped_count", "aborted_count", "finished_count"),
     *("blank_count", "levels_raised", "levels_lowered", "levels_zeroed", "units_before", "units_after", "account_id"),
-    *("customer_account_id", "warehouse_id", "url", "user_id", "on_error", "max_errors"),
-    *("duplicates", "as_of", "force", "encoding", "columns", "created_at", "updated_at", "finished_at"),
+    *(
+        "customer_account_id",
+        "warehouse_id",
+        "url",
+        "user_id",
+        "on_error",
+        "max_errors",
+        "duplicates",
+        "as_of",
+        "force",
+    ),
+    *("encoding", "recognised_as", "action", "columns", "created_at", "updated_at", "finished_at"),
     *("rejects_key", "rejects_url"),
 )
 
@@ -92,6 +103,8 @@ def _again(job: Row) -> str:
         options += ["--customer-account", job["customer_account_id"]]
     for name, column in job["columns"].items():
         options += ["--column", f"{name}={column}"]
+    if job["action"] != RowAction.REPLACE:
+        options += ["--action", job["action"]]
     if job["duplicates"] != Duplicates.ERROR:
         options += ["--duplicates", job["duplicates"]]
     if job["as_of"] is not None:

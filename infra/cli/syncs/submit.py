@@ -25,7 +25,7 @@ from infra.cli.output import AsJson, print_json, print_line, print_note, progres
 from infra.cli.syncs.jobs import UserId, Wait
 from infra.cli.syncs.shown import show_end
 from pipeline.store.syncs import SyncKey
-from schemas.jobs import RequestSync
+from schemas.jobs import RequestSync, shown_url
 from schemas.states import Duplicates, FailurePolicy, Idempotency
 from schemas.topics import Topic
 from schemas.uploads import IGNORED, SUBMITTED_FOLDER, DecimalMark, RowAction, UploadColumn
@@ -75,7 +75,8 @@ def submit(
     0: all rows were applied, or the good ones were (`onhand sync errors ID`).
     1: it ended in error, or was aborted.
     3: it is held for a person, and the reason says why: it would take much of
-    the stock, lacks many SKUs, or rows of the same file were applied before.
+    the stock, lacks many SKUs, has columns with values that are not read and
+    may mean something, or rows of the same file were applied before.
     Nothing was applied. `onhand sync approve ID` lets it go on.
     4: it repeats an earlier sync of the same file. Nothing was applied;
     --force applies it all the same.
@@ -95,7 +96,8 @@ def submit(
         order = _uploaded(settings, Path(source), _order(fields | {"sync_id": uuid4(), "url": _NOWHERE}))
     request(settings, Topic.SYNCS, RequestSync.TYPE, str(order.sync_id), order)
     if not wait:
-        print_json({"sync_id": order.sync_id, "url": order.url}) if as_json else print_line(str(order.sync_id))
+        told = {"sync_id": order.sync_id, "url": shown_url(order.url)}
+        print_json(told) if as_json else print_line(str(order.sync_id))
         return
     print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
     show_end(settings, SyncKey(order.account_id, order.sync_id), until_held=True, as_json=as_json)

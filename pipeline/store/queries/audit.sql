@@ -123,21 +123,21 @@ WITH kept AS (
     SELECT coalesce(max(since), '-infinity') AS since, coalesce(max(since), '-infinity') + interval '1 hour' AS both_since
     FROM retention
 ), effects AS (
-    SELECT coalesce(provider_account_id, account_id) AS sender, command_id,
+    SELECT coalesce(provider_account_id, account_id) AS sender, command_id, command_source AS source,
            count(DISTINCT (account_id, level_id, version)) AS changes, max(recorded_at) AS recorded_at
     FROM change_log, kept
     WHERE command_id IS NOT NULL AND recorded_at >= kept.since
       AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s OR provider_account_id = %(account_id)s)
-    GROUP BY sender, command_id
+    GROUP BY sender, command_id, source
 ), results AS (
-    SELECT c.account_id AS sender, c.command_id, c.status, c.recorded_at, c.change_count AS changes
+    SELECT c.account_id AS sender, c.command_id, c.source, c.status, c.recorded_at, c.change_count AS changes
     FROM commands AS c, kept
     WHERE c.recorded_at >= kept.since
       AND (%(account_id)s::text IS NULL OR c.account_id = %(account_id)s OR c.customer_account_id = %(account_id)s)
 ), broken AS (
-    SELECT format('%%s command %%s: the result says %%s changes, the log has %%s', sender, command_id,
+    SELECT format('%%s command %%s of %%s: the result says %%s changes, the log has %%s', sender, command_id, source,
                   coalesce(r.changes, 0), coalesce(e.changes, 0)) AS example
-    FROM results AS r FULL JOIN effects AS e USING (sender, command_id)
+    FROM results AS r FULL JOIN effects AS e USING (sender, command_id, source)
     WHERE coalesce(r.recorded_at, e.recorded_at) >= (SELECT both_since FROM kept)
       AND (r.status IS NULL OR coalesce(e.changes, 0) <> r.changes OR (r.status = 'rejected' AND e.changes > 0))
 )

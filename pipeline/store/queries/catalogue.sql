@@ -5,6 +5,10 @@ SELECT w.account_id, w.warehouse_id, w.slotting, w.allow_negative, w.location_la
 FROM unnest(%(account_ids)s::text[], %(warehouse_ids)s::text[]) AS asked (account_id, warehouse_id)
 JOIN warehouses AS w USING (account_id, warehouse_id)
 
+-- name: warehouse_name
+-- What people call a warehouse.
+SELECT name FROM warehouses WHERE account_id = %(account_id)s AND warehouse_id = %(warehouse_id)s
+
 -- name: create_warehouses
 -- Creates the missing ones of some warehouses, in key order so that two transactions cannot wait for each other.
 INSERT INTO warehouses (account_id, warehouse_id, name, slotting)

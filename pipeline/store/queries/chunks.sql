@@ -132,6 +132,12 @@ CROSS JOIN LATERAL (
         END AS lot
 ) AS fault
 
+-- name: skip_left
+-- The rows that leave the stock as it is are skipped.
+UPDATE resolved SET status = 'skipped', errors = s.errors
+FROM stage AS s
+WHERE s.row = resolved.row AND s.errors @> '[{"code": "LEFT_AS_IT_IS"}]'
+
 -- name: find_unknown_lots
 -- Adds UNKNOWN_LOT to the rows that name a lot that their product does not have.
 WITH unknown AS (

@@ -19,7 +19,7 @@ LIMIT %(most)s
 -- What is shown of a line, and its place in the log.
 c.recorded_at, l.warehouse_id, l.sku, l.location_id, nullif(l.lot_id, '') AS lot_id, c.version, c.state,
 c.after - c.delta AS before, c.delta, c.after, c.reason, c.note, c.document, c.actor, c.provider_account_id, c.origin,
-c.command_id, c.sync_id, c.sync_row, c.batch_id, c.level_id
+c.command_id, c.command_source, c.sync_id, c.sync_row, c.batch_id, c.level_id
 
 -- name: wanted
 -- Which lines of the account, from the one after a place on; the log is read from its newest line back.
@@ -33,6 +33,7 @@ c.account_id = %(account_id)s
     AND (%(document)s::text IS NULL OR c.document = %(document)s)
     AND (%(actor)s::text IS NULL OR c.actor = %(actor)s)
     AND (%(command_id)s::text IS NULL OR c.command_id = %(command_id)s)
+    AND (%(command_source)s::text IS NULL OR c.command_source = %(command_source)s)
 
 -- name: lines_by_time
 -- A page of all lines of an account, through its index by time.
@@ -81,12 +82,16 @@ ORDER BY c.recorded_at DESC, c.batch_id DESC, c.level_id DESC, c.version DESC, c
 LIMIT %(limit)s
 
 -- name: times_of_command
--- When a command of this id changed the account's stock, newest first: its own one, and those of providers that act for
--- it. The last column is the time before which commands are forgotten, so that only the log itself can tell.
+-- When commands of this id changed the account's stock, newest first: its own, of all sources or of one, and those of
+-- providers that act for it. The last column is the time before which commands are forgotten, so that only the log itself can tell.
 SELECT array(
-    SELECT recorded_at FROM commands WHERE account_id = %(account_id)s AND command_id = %(command_id)s
+    SELECT recorded_at FROM commands
+    WHERE account_id = %(account_id)s AND command_id = %(command_id)s
+        AND (%(command_source)s::text IS NULL OR source = %(command_source)s)
     UNION
-    SELECT recorded_at FROM commands WHERE customer_account_id = %(account_id)s AND command_id = %(command_id)s
+    SELECT recorded_at FROM commands
+    WHERE customer_account_id = %(account_id)s AND command_id = %(command_id)s
+        AND (%(command_source)s::text IS NULL OR source = %(command_source)s)
     ORDER BY recorded_at DESC
 ), (SELECT since FROM retention WHERE what = 'commands')
 

@@ -98,5 +98,5 @@ WHERE l.account_id = new.account_id AND l.level_id = new.level_id
 -- Appends to the ledger.
 COPY change_log (
     account_id, level_id, version, state, delta, after, batch_id, recorded_at, reason, note, document, actor,
-    provider_account_id, origin, command_id
+    provider_account_id, origin, command_id, command_source
 ) FROM STDIN

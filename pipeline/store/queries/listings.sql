@@ -132,3 +132,13 @@ WHERE (%(linked_account_id)s::text IS NULL OR linked_account_id = %(linked_accou
     AND (role, linked_account_id) > (%(after_role)s::text, %(after_linked_account_id)s::text)
 ORDER BY role, linked_account_id
 LIMIT %(limit)s
+
+-- name: skipped_uploads
+-- A page of objects that started no sync, the latest first, after one of them.
+SELECT last_seen_at, account_id, bucket, key, reason, detail, seen_count, first_seen_at, etag
+FROM skipped_uploads
+WHERE (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+    AND (last_seen_at, bucket, key, reason)
+        < (%(after_last_seen_at)s::timestamptz, %(after_bucket)s::text, %(after_key)s::text, %(after_reason)s::text)
+ORDER BY last_seen_at DESC, bucket DESC, key DESC, reason DESC
+LIMIT %(limit)s

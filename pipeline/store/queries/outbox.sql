@@ -58,7 +58,7 @@ DELETE FROM outbox WHERE batch_id = ANY(%(batch_ids)s)
 COPY (
     SELECT c.account_id, l.warehouse_id, l.sku, l.location_id, nullif(l.lot_id, ''), c.level_id, c.version, c.state,
            c.delta, c.after, c.reason, c.note, c.document, c.actor, c.provider_account_id, c.origin, c.command_id,
-           c.sync_id, c.sync_row, c.recorded_at AT TIME ZONE 'UTC'
+           c.command_source, c.sync_id, c.sync_row, c.recorded_at AT TIME ZONE 'UTC'
     FROM change_log AS c
     CROSS JOIN LATERAL (
         SELECT * FROM levels WHERE account_id = c.account_id AND level_id = c.level_id OFFSET 0
@@ -108,11 +108,13 @@ COPY (
 ) TO STDOUT (FORMAT csv)
 
 -- name: results_of_batches
--- The command results of some batches: id, key and data, as bytes.
-SELECT c.account_id || ':result:' || c.command_id, c.command_id, convert_to(row_to_json(event)::text, 'UTF8')
+-- The command results of some batches: id, key and data, as bytes. The id says how long the source is: both it and the
+-- command id may hold colons, and results of two commands must not have one id.
+SELECT c.account_id || ':result:' || length(c.source) || ':' || c.source || ':' || c.command_id, c.command_id, convert_to(row_to_json(event)::text, 'UTF8')
 FROM commands AS c
 CROSS JOIN LATERAL (
-    SELECT c.account_id, c.command_id, c.customer_account_id, c.type, c.status, c.code, c.message, c.change_count, c.levels
+    SELECT c.account_id, c.command_id, c.source, c.customer_account_id, c.type, c.status, c.code, c.message,
+           c.change_count, c.levels
 ) AS event
 WHERE c.batch_id = ANY(%(batch_ids)s)
 ORDER BY c.batch_id

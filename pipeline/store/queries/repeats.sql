@@ -5,7 +5,7 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(account_id)s || encode(%(content
 -- name: earlier_jobs
 -- The account's other jobs of a content and a stock that have applied rows or may do so, the newest first. One that was
 -- taken back as a whole, by a revert that was not taken back itself, is left out.
-SELECT sync_id, status, created_at, options, layout -> 'header' AS header, total_count, success_count, error_count,
+SELECT sync_id, status, created_at, options, layout, total_count, success_count, error_count,
        aborted_count, reverted.partly
 FROM sync_jobs
 CROSS JOIN LATERAL (

@@ -9,7 +9,7 @@ ON CONFLICT DO NOTHING
 -- name: ranges
 -- All ranges of a job, in file order.
 SELECT range, start_byte, size, first_line, status, object_key, pieces, piece_rows, row_count, invalid_count, blank_count,
-       warnings, sums, first_row, attempts
+       warnings, sums, watched, evidence, first_row, attempts
 FROM sync_ranges
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 ORDER BY range
@@ -23,8 +23,20 @@ DELETE FROM sync_ranges WHERE account_id = %(account_id)s AND sync_id = %(sync_i
 UPDATE sync_ranges
 SET status = 'done', object_key = %(object_key)s, pieces = %(pieces)s, piece_rows = %(piece_rows)s,
     row_count = %(row_count)s, invalid_count = %(invalid_count)s, blank_count = %(blank_count)s, warnings = %(warnings)s,
-    sums = %(sums)s, retry_at = NULL, updated_at = clock_timestamp()
+    sums = %(sums)s, watched = %(watched)s, evidence = %(evidence)s, retry_at = NULL, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND range = %(range)s AND status = 'pending'
+
+-- name: forget_ranges
+-- Ranges are to be read again: what was found in them is forgotten.
+WITH forgotten AS (
+    UPDATE sync_ranges
+    SET status = 'pending', object_key = NULL, pieces = NULL, piece_rows = NULL, attempts = 0, under_way = 0,
+        updated_at = clock_timestamp()
+    WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND range = ANY(%(ranges)s) AND status = 'done'
+    RETURNING range
+)
+UPDATE sync_jobs SET ranges_done = ranges_done - (SELECT count(*) FROM forgotten), updated_at = clock_timestamp()
+WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: count_range
 -- One more range of the job is read.

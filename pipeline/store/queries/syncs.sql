@@ -37,8 +37,9 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 -- Forgets what was planned of a job whose file could not be read: it is read anew.
 UPDATE sync_jobs
 SET items_month = date_trunc('month', now() AT TIME ZONE 'UTC')::date, object_etag = requested_etag, object_version = requested_version,
-    source_bucket = NULL, source_key = NULL, source_etag = NULL, source_size = NULL, content_hash = NULL, layout = NULL,
-    range_count = NULL, ranges_done = 0, chunk_count = 0, invalid_count = 0, blank_count = 0, warnings = '[]'
+    source_bucket = NULL, source_key = NULL, source_etag = NULL, source_size = NULL, source_doubt = NULL,
+    content_hash = NULL, layout = NULL, range_count = NULL, ranges_done = 0, chunk_count = 0, invalid_count = 0,
+    blank_count = 0, warnings = '[]', recognised_as = NULL
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: set_source
@@ -46,16 +47,21 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 UPDATE sync_jobs
 SET source_bucket = %(bucket)s, source_key = %(key)s, source_etag = %(etag)s, source_size = %(size)s,
     object_etag = %(object_etag)s, object_version = coalesce(%(version_id)s, object_version), warnings = warnings || %(warnings)s::jsonb,
-    content_hash = %(content_hash)s, updated_at = clock_timestamp()
+    source_doubt = %(doubt)s, content_hash = %(content_hash)s, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND source_key IS NULL AND status = 'planning'
     AND planning = %(planning)s
 
 -- name: set_layout
 -- Keeps what the header says.
 UPDATE sync_jobs
-SET layout = %(layout)s, warnings = warnings || %(warnings)s::jsonb, updated_at = clock_timestamp()
+SET layout = %(layout)s, recognised_as = %(recognised_as)s, warnings = warnings || %(warnings)s::jsonb, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND layout IS NULL AND status = 'planning'
     AND planning = %(planning)s
+
+-- name: change_layout
+-- All of the file was looked at, and shows something else than its beginning did.
+UPDATE sync_jobs SET layout = %(layout)s, updated_at = clock_timestamp()
+WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: set_range_count
 -- The whole file is cut.

@@ -184,6 +184,7 @@ CREATE TABLE change_log (
     provider_account_id text COLLATE "C",
     origin              text,
     command_id          text COLLATE "C",
+    command_source      text COLLATE "C",
     sync_id             uuid,
     sync_row            integer,
     CHECK (delta <> 0)
@@ -259,11 +260,14 @@ CREATE INDEX outbox_order ON outbox (batch_id);
 
 -- Commands ------------------------------------------------------------------------------------------------------------
 
--- The dedupe record and the result in one row: an id that is here has had its effect. account_id is the sender; where
--- it acted for a customer, the effect is in the customer's account.
+-- The dedupe record and the result in one row: a command that is here has had its effect. account_id is the sender; where
+-- it acted for a customer, the effect is in the customer's account. Two systems of an account may use the same ids: source
+-- says which of them it was. It stands here and in change_log as text: a table of sources would only grow, because their
+-- senders choose them, and each batch would have to ask it.
 CREATE TABLE commands (
     account_id          text COLLATE "C" NOT NULL,
     command_id          text COLLATE "C" NOT NULL,
+    source              text COLLATE "C" NOT NULL,
     customer_account_id text COLLATE "C",
     type                text NOT NULL,
     body_hash           bytea NOT NULL,
@@ -274,7 +278,7 @@ CREATE TABLE commands (
     levels              json NOT NULL DEFAULT '[]',
     batch_id            bigint NOT NULL,
     recorded_at         timestamptz NOT NULL, -- the batch's, as in change_log
-    PRIMARY KEY (account_id, command_id)
+    PRIMARY KEY (account_id, command_id, source)
 );
 CREATE INDEX commands_batch ON commands (batch_id);
 CREATE INDEX commands_customer ON commands (customer_account_id, command_id) WHERE customer_account_id IS NOT NULL;
@@ -356,6 +360,7 @@ CREATE TABLE sync_jobs (
     source_key          text,
     source_etag         text,
     source_size         bigint,
+    source_doubt        text, -- why it may not be all of the file
     content_hash        bytea, -- of all bytes of the file, unpacked and in their own encoding
     layout              jsonb,
     range_count         integer,
@@ -380,6 +385,7 @@ CREATE TABLE sync_jobs (
     error               text,
     abort_reason        text,
     held_reason         text,
+    recognised_as       text, -- the known export that the file is
     rejects_key         text,
     planning            integer NOT NULL DEFAULT 0, -- how often its planning was begun: nobody writes into a later one
     resumed_at          timestamptz,
@@ -435,6 +441,8 @@ CREATE TABLE sync_ranges (
     blank_count   integer,
     warnings      jsonb,
     sums          jsonb,
+    evidence      jsonb,
+    watched       jsonb, -- what its rows have in columns that are not read and may say what a row does
     first_row     integer,
     attempts      integer NOT NULL DEFAULT 0,
     under_way     integer NOT NULL DEFAULT 0,
@@ -582,6 +590,22 @@ CREATE TABLE upload_events (
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (bucket, key)
 );
+
+-- Objects that started no sync, and why. account_id is that of the key, where it names one; key is empty where the event was
+-- about another bucket.
+CREATE TABLE skipped_uploads (
+    bucket        text COLLATE "C" NOT NULL,
+    key           text COLLATE "C" NOT NULL,
+    reason        text COLLATE "C" NOT NULL, -- SkipReason
+    etag          text, -- of its last content, where the store was asked
+    account_id    text COLLATE "C",
+    detail        text NOT NULL,
+    seen_count    integer NOT NULL DEFAULT 1,
+    first_seen_at timestamptz NOT NULL DEFAULT now(),
+    last_seen_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (bucket, key, reason)
+);
+CREATE INDEX skipped_uploads_order ON skipped_uploads (last_seen_at);
 
 -- Snapshots -----------------------------------------------------------------------------------------------------------
 
