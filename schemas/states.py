@@ -54,8 +54,7 @@ class SyncState(StrEnum):
     PLANNING = "planning"
     """Its file is read, cut and checked. Nothing has been applied."""
     HELD = "held"
-    """It was stopped before a row was applied, by the wipe guard or since rows of its file were applied before: a person
-    approves or aborts it."""
+    """It was stopped before a row was applied, and `held_reason` says why: a person approves or aborts it."""
     PROCESSING = "processing"
     """Its rows are applied, chunk by chunk."""
     SUCCESS = "success"

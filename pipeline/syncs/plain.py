@@ -32,8 +32,8 @@ _LINE_ENDS: Final = (b"\n", b"\r")
 class PlainFile:
     """`etag` names the version of the file that was asked for; `is_copy`: `source` is a copy in the work bucket.
 
-    `content_hash` is that of the file before it was copied, None where it was not. `doubt` says why it may not be all of
-    the file.
+    `content_hash` is that of the file before it was copied, None where it was not. `doubt` says why it may not be all
+    of the file.
     """
 
     source: PlainSource

@@ -135,18 +135,20 @@ def _reasons(job: Earlier, differences: Sequence[str]) -> Iterator[str]:
         yield f"{same_file} is held as sync {job.sync_id}: approve one of the two, and abort the other"
         return
     if job.state is SyncState.PROCESSING:
-        yield f"{same_file} is being applied as sync {job.sync_id}, and its rows would be applied again: wait for its end."
+        yield (
+            f"{same_file} is being applied as sync {job.sync_id}, and its rows would be applied again: wait for its end."
+        )
     else:
         back = " (some of them were taken back since)" if job.partly_reverted else ""
         yield (
-            f"{same_file} was submitted before as sync {job.sync_id}, which has applied {job.applied:,} of {job.total:,} "
-            f"rows{back}: they would be applied again."
+            f"{same_file} was submitted before as sync {job.sync_id}, which has applied {job.applied:,} of "
+            f"{job.total:,} rows{back}: they would be applied again."
         )
     for status, count in (("error", job.in_error), ("aborted", job.aborted)):
         if count:
             yield (
-                f"To apply only the {count:,} rows {'in error' if status == 'error' else 'that were aborted'}, abort this "
-                f"sync, take them from that one (`onhand sync items {job.sync_id} --status {status} --format csv > "
-                "rest.csv`), correct them, and submit that file."
+                f"To apply only the {count:,} rows {'in error' if status == 'error' else 'that were aborted'}, abort "
+                f"this sync, take them from that one (`onhand sync items {job.sync_id} --status {status} --format csv "
+                "> rest.csv`), correct them, and submit that file."
             )
     yield "To apply all rows once more, approve this sync"

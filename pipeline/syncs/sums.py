@@ -12,8 +12,8 @@ from schemas.upload_rows import REMOVE, REPLACE
 class Sums:
     """Rows, and units.
 
-    `moving_rows`: that add, remove or move, whosever stock they are about. All other figures are of rows about the job's
-    own stock: those that count, the largest count, those that count nothing, and those that remove.
+    `moving_rows`: that add, remove or move, whosever stock they are about. All other figures are of rows about the
+    job's own stock: those that count, the largest count, those that count nothing, and those that remove.
     """
 
     moving_rows: int = 0

@@ -81,9 +81,9 @@ def _loss(  # noqa: PLR0913, PLR0917 - as above
 def may_lose(sums: Sums, held: Held, percent: int, duplicates: Duplicates) -> bool:
     """Whether a file could empty more than a share of the levels, or take away more than a share of the units.
 
-    Only rows that count nothing, and those that remove, empty levels. Of the units, those that remove can take what they
-    say; those that count leave behind at least what they add up to, apart from the largest, which may be a total that is
-    no row of its own. Where the last copy of a row counts, their sum says nothing.
+    Only rows that count nothing, and those that remove, empty levels. Of the units, those that remove can take what
+    they say; those that count leave behind at least what they add up to, apart from the largest, which may be a total
+    that is no row of its own. Where the last copy of a row counts, their sum says nothing.
     """
     if (sums.zero_rows + sums.removing_rows) * 100 > percent * held.levels:
         return True
