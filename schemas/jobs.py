@@ -223,7 +223,7 @@ class SyncStatus(Fact):
     """Levels that the sync changed: to more units on hand, to fewer, to none. Of a dry run: that it would change."""
     units_before: int
     units_after: int
-    """On hand in all the levels that the sync changed, before and after. Those that it left as they were do not count."""
+    """On hand in all the levels that the sync changed, before and after; not in those that it left as they were."""
     warnings: tuple[str, ...]
     error_code: ErrorCode | None
     error: str | None

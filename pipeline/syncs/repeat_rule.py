@@ -136,7 +136,8 @@ def _reasons(job: Earlier, differences: Sequence[str]) -> Iterator[str]:
         return
     if job.state is SyncState.PROCESSING:
         yield (
-            f"{same_file} is being applied as sync {job.sync_id}, and its rows would be applied again: wait for its end."
+            f"{same_file} is being applied as sync {job.sync_id}, and its rows would be applied again: "
+            "wait for its end."
         )
     else:
         back = " (some of them were taken back since)" if job.partly_reverted else ""
