@@ -21,7 +21,6 @@ _SHOWN: Final = (
     *("blank_count", "levels_raised", "levels_lowered", "levels_zeroed", "units_before", "units_after", "account_id"),
     *("customer_account_id", "warehouse_id", "url", "user_id", "on_error", "max_errors", "duplicates", "as_of"),
     *("force", "encoding", "recognised_as", "action", "columns", "created_at", "updated_at", "finished_at"),
-    *("encoding", "recognised_as", "action", "columns", "created_at", "updated_at", "finished_at"),
     *("rejects_key", "rejects_url"),
 )
 
