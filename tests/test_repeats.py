@@ -1,4 +1,4 @@
-"""A file whose bytes were applied before: when it is a repeat, when a delivery of its own, and when a person decides."""
+"""A file whose bytes were applied before: it is a repeat, or a delivery of its own, or a person decides."""
 
 import gzip
 from collections.abc import Sequence
@@ -198,7 +198,7 @@ def test_a_partial_delivery_that_comes_again_is_held_and_says_how_to_apply_the_r
 @pytest.mark.parametrize(
     ("content", "changes", "difference"),
     [
-        ("sku,quantity,action,note\nA,24,add,ok\nB,12,add,Stück\n".encode("cp1252"), {"encoding": "cp1252"}, "encoding"),
+        ("sku,quantity,action,note\nA,24,add,\nB,1,add,Stück\n".encode("cp1252"), {"encoding": "cp1252"}, "encoding"),
         ("sku,quantity,action,bin\nA,24,add,\nB,x,add,\n", {"columns": {"bin": "location"}}, "columns"),
         ("sku;quantity;action\nA;24;add\nB;1.000;add\n", {"decimal": ","}, "numbers"),
         ("sku,quantity,action\nA,24,add\nB,1,\n", {"action": "add"}, "action"),
@@ -357,7 +357,7 @@ def test_the_newest_job_that_has_applied_rows_decides(
     jobs: list[Earlier], whenever: bool, expected: type[Verdict] | None
 ) -> None:
     verdict = judge_movements(READING, jobs, HOURS, whenever=whenever)
-    assert verdict is None if expected is None else isinstance(verdict, expected)  # type: ignore[arg-type]
+    assert verdict is None if expected is None else isinstance(verdict, expected)
     if isinstance(verdict, Duplicate):
         assert verdict.of in {job.sync_id for job in jobs}
         assert str(verdict.of) in verdict.words
