@@ -118,7 +118,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_refused(
     ],
 )
 def test_the_exit_code_says_how_the_sync_ended(
-    database: Database, file: Path, known_id: UUID, status: str, counts: dict[str, Any], exit_code: int
+    database: Database, file: Path, known_id: UUID, *, status: str, counts: dict[str, Any], exit_code: int
 ) -> None:
     add_job(database, sync_id=known_id, status=status, total_count=2, **counts)
     result = submit(file, "--wait")

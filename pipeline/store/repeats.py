@@ -9,6 +9,7 @@ import psycopg
 
 from pipeline.store.statements import statements
 from pipeline.store.syncs import Job
+from schemas.identifiers import UNASSIGNED
 
 _SQL = statements("repeats")
 
@@ -42,5 +43,7 @@ def earlier_jobs(connection: psycopg.Connection, job: Job, since: datetime) -> l
 
 def is_untouched(connection: psycopg.Connection, job: Job, earlier_id: UUID) -> bool:
     """Whether each level that an earlier count named is as it left it; False where that is not certain."""
-    parameters = {"account_id": job.key.account_id, "owner": job.owner, "earlier_id": earlier_id}
+    parameters = {
+        "account_id": job.key.account_id, "owner": job.owner, "earlier_id": earlier_id, "unassigned": UNASSIGNED
+    }  # fmt: skip
     return connection.execute(_SQL["is_untouched"], parameters).fetchone() == (True,)

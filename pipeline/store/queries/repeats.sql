@@ -25,21 +25,23 @@ ORDER BY created_at DESC, sync_id DESC
 LIMIT 100
 
 -- name: is_untouched
--- Whether the levels that a count has named are as it left them, and the bins have the names that they had. False also
--- where that is not known: rows are no longer kept, or some are about other customers. A change counts from the beginning
--- of its transaction, so that one of the minute before the job can have come after it: of rows that found their level as
--- they wanted it nothing is written that tells.
+-- Whether the levels that a count has named are as it left them, and its bins are the same. False also where that is not
+-- known: rows are no longer kept, or some are about other customers. Of a row that found its level as it wanted it no
+-- version is kept: its level must not have changed since the minute before the job (a change counts from the beginning of
+-- its transaction), or have what the row says.
 SELECT count(*) = j.total_count
     AND count(i.customer_account_id) = 0
-    AND coalesce(bool_and(i.status <> 'success' OR i.merged_into IS NOT NULL OR CASE
-            WHEN i.version IS NULL THEN l.version = 0 OR l.updated_at < j.created_at - interval '1 minute'
-            ELSE l.version = i.version END IS TRUE), false)
-    AND NOT EXISTS (
-        SELECT FROM locations AS n
-        WHERE n.account_id = %(owner)s AND n.warehouse_id = j.warehouse_id
-            AND n.updated_at >= j.created_at - interval '1 minute')
+    AND coalesce(bool_and(i.status <> 'success' OR i.merged_into IS NOT NULL
+        OR (l.location_id = coalesce(n.location_id, CASE WHEN i.location IS NULL THEN %(unassigned)s END)
+            AND CASE
+                WHEN i.version IS NOT NULL THEN l.version = i.version
+                WHEN l.version = 0 OR l.updated_at < j.created_at - interval '1 minute' THEN true
+                WHEN i.quantity ~ '^[0-9]{1,15}$' AND coalesce(j.options ->> 'duplicates', '') <> 'sum'
+                THEN l.on_hand = i.quantity::bigint
+            END) IS TRUE), false)
 FROM sync_jobs AS j
 JOIN sync_items AS i ON i.account_id = j.account_id AND i.sync_id = j.sync_id AND i.month = j.items_month
 LEFT JOIN levels AS l ON l.level_id = i.level_id AND l.account_id = %(owner)s
+LEFT JOIN locations AS n ON n.account_id = %(owner)s AND n.warehouse_id = j.warehouse_id AND n.name = i.location
 WHERE j.account_id = %(account_id)s AND j.sync_id = %(earlier_id)s
 GROUP BY j.account_id, j.sync_id
