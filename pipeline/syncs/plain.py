@@ -12,6 +12,7 @@ from uuid import uuid4
 from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
 from pipeline.store.syncs import Job, PlainSource
+from pipeline.syncs.content import content_digest, digested
 from pipeline.syncs.services import SyncServices
 from pipeline.uploads.charsets import is_doubtful, known_charset
 from pipeline.uploads.encodings import encoding_of, is_one_byte, is_utf8, to_utf8
@@ -31,12 +32,14 @@ _LINE_ENDS: Final = (b"\n", b"\r")
 class PlainFile:
     """`etag` names the version of the file that was asked for; `is_copy`: `source` is a copy in the work bucket.
 
-    `doubt` says why it may not be all of the file.
+    `content_hash` is that of the file before it was copied, None where it was not. `doubt` says why it may not be all
+    of the file.
     """
 
     source: PlainSource
     etag: str
     is_copy: bool
+    content_hash: bytes | None = None
     warnings: list[str] = field(default_factory=list)
     doubt: str | None = None
 
@@ -122,14 +125,16 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared
     packing, pieces = _unpacked(file, max_bytes)
     if packing is not Packing.NONE:
         warnings.append(f"the file was unpacked ({packing})")
-    start, pieces = _peek(pieces)
+    digest = content_digest()
+    start, pieces = _peek(digested(pieces, digest))
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file")
     encoding = encoding_of(start, declared)
     warnings += _of_mark(start, declared)
     if encoding is not None and is_one_byte(encoding):
         is_other = is_utf8(pieces, beyond_ascii=True)
-        _, pieces = _peek(_unpacked(file, max_bytes)[1])
+        digest = content_digest()
+        pieces = digested(_unpacked(file, max_bytes)[1], digest)
         if is_other:
             warnings.append(f"all of the file is valid UTF-8, so it was read as that and not as {encoding}")
             encoding = None
@@ -141,7 +146,7 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared
     source = _upload(services, key, pieces)
     if not source.size:
         raise Invalid(ErrorCode.FILE_EMPTY)
-    return PlainFile(source, etag, is_copy=True, warnings=warnings)
+    return PlainFile(source, etag, is_copy=True, content_hash=digest.digest(), warnings=warnings)
 
 
 def _upload(services: SyncServices, key: str, pieces: Iterator[bytes]) -> PlainSource:
