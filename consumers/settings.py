@@ -65,7 +65,14 @@ class Settings(BaseSettings):
         None, description="How many full months of row statuses are kept beside the present one; empty for ever."
     )
     wipe_guard_percent: int = Field(
-        50, ge=0, le=100, description="A sync that would empty more than this share of a warehouse's levels is held."
+        50,
+        ge=0,
+        le=100,
+        description="A sync that would empty more than this share of a warehouse's levels, or take away more than this "
+        "share of its units, is held.",
+    )
+    repeat_hours: float = Field(
+        12.0, ge=0, description="How long the same file that adds, removes or moves units is a repeat, in hours."
     )
     command_batch_size: PositiveInt = Field(2_000, description="Most commands in one transaction.")
     command_consumers: PositiveInt = Field(

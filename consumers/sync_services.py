@@ -22,6 +22,7 @@ def sync_services(worker: Worker) -> SyncServices:
             settings.sync_atomic_max_rows,
             settings.sync_part_attempts,
             settings.wipe_guard_percent,
+            settings.repeat_hours,
         ),
     )
 

@@ -217,6 +217,13 @@ class SyncStatus(Fact):
     chunk_count: int
     chunks_done: int
     error_counts: dict[str, int]
+    levels_raised: int
+    levels_lowered: int
+    levels_zeroed: int
+    """Levels that the sync changed: to more units on hand, to fewer, to none. Of a dry run: that it would change."""
+    units_before: int
+    units_after: int
+    """On hand in all the levels that the sync changed, before and after; not in those that it left as they were."""
     warnings: tuple[str, ...]
     error_code: ErrorCode | None
     error: str | None
@@ -225,7 +232,7 @@ class SyncStatus(Fact):
     recognised_as: str | None
     """The export of another system that the file was read as."""
     duplicate_of: UUID | None
-    """The earlier sync of the same content: nothing was done."""
+    """The earlier sync of the same file, which this one repeats: nothing was done."""
     confirms: UUID | None
     reverts: UUID | None
     rejects_key: str | None

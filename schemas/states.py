@@ -54,7 +54,7 @@ class SyncState(StrEnum):
     PLANNING = "planning"
     """Its file is read, cut and checked. Nothing has been applied."""
     HELD = "held"
-    """The wipe guard stopped it before a row was applied: a person approves or aborts it."""
+    """It was stopped before a row was applied, and `held_reason` says why: a person approves or aborts it."""
     PROCESSING = "processing"
     """Its rows are applied, chunk by chunk."""
     SUCCESS = "success"
@@ -64,12 +64,15 @@ class SyncState(StrEnum):
     """The file is wrong, or no row could be applied."""
     ABORTED = "aborted"
     """It was told to stop, or stopped itself after too many errors. What was applied stays."""
+    DUPLICATE = "duplicate"
+    """It repeats the sync that `duplicate_of` names: no row was applied."""
 
 
 SYNC_TRANSITIONS: Final = {
     SyncState.PENDING: {SyncState.PLANNING, SyncState.ERROR, SyncState.ABORTED},
     SyncState.PLANNING: {
-        SyncState.HELD, SyncState.PROCESSING, SyncState.SUCCESS, SyncState.ERROR, SyncState.ABORTED
+        SyncState.HELD, SyncState.PROCESSING, SyncState.SUCCESS, SyncState.ERROR, SyncState.ABORTED,
+        SyncState.DUPLICATE,
     },
     SyncState.HELD: {SyncState.PROCESSING, SyncState.ABORTED},
     SyncState.PROCESSING: {SyncState.SUCCESS, SyncState.PARTIAL, SyncState.ERROR, SyncState.ABORTED},
@@ -77,6 +80,7 @@ SYNC_TRANSITIONS: Final = {
     SyncState.SUCCESS: set(),
     SyncState.PARTIAL: set(),
     SyncState.ABORTED: set(),
+    SyncState.DUPLICATE: set(),
 }  # fmt: skip
 """Which states may follow a state. The trigger `sync_jobs_transition` holds the same rules; a test compares the two."""
 
@@ -111,12 +115,12 @@ class Duplicates(StrEnum):
 
 
 class Idempotency(StrEnum):
-    """When the same content is a repeat."""
+    """When a file that adds, removes or moves units is a repeat of one with the same content."""
 
     DELIVERY = "delivery"
-    """A file that adds, removes or moves units is a new delivery when it comes again on another day."""
+    """Within some hours; on another day it is a new delivery."""
     CONTENT = "content"
-    """The same content is a repeat, whenever it comes."""
+    """Whenever it comes."""
 
 
 class SnapshotState(StrEnum):

@@ -180,9 +180,9 @@ def test_a_row_meets_the_level_as_it_is(house: Database, given: Row, fate: str) 
         (row("A", 1, expected_quantity="4"), ("STALE_QUANTITY", "expected_quantity", "4"), "7"),
         (row("A", 1, "remove", expected_quantity="4"), ("STALE_QUANTITY", "expected_quantity", "4"), "5"),
         (row("A", 1, expected_version="9"), ("STALE_QUANTITY", "expected_version", "9"), "2"),
-        (row("A", 6, "remove"), ("INSUFFICIENT_STOCK", "quantity", "6"), "5"),
-        (row("A", 1), ("INSUFFICIENT_STOCK", "quantity", "1"), "5"),
-        (row("B", 2, "remove"), ("INSUFFICIENT_STOCK", "quantity", "2"), "0"),
+        (row("A", 6, "remove"), ("INSUFFICIENT_STOCK", "quantity", "6"), "available 5, reserved 2"),
+        (row("A", 1), ("INSUFFICIENT_STOCK", "quantity", "1"), "available 5, reserved 2"),
+        (row("B", 2, "remove"), ("INSUFFICIENT_STOCK", "quantity", "2"), "available 0"),
     ],
 )
 @pytest.mark.parametrize(

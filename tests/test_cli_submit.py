@@ -1,8 +1,10 @@
 """`onhand sync submit`: what is uploaded and asked for, and what its exit code says."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from typer.testing import Result
@@ -29,6 +31,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def known_id(monkeypatch: pytest.MonkeyPatch) -> UUID:
+    """The id that the next submission gets."""
+    sync_id = uuid4()
+    monkeypatch.setattr("infra.cli.syncs.submit.uuid4", lambda: sync_id)
+    return sync_id
+
+
 def submit(source: str | Path, *more: str) -> Result:
     return onhand("sync", "submit", str(source), "--account", "acme", "--warehouse", "w1", *more)
 
@@ -51,24 +61,11 @@ def test_a_file_is_uploaded_and_requested_in_the_version_that_was_uploaded(
     assert event["data"]["etag"] == found.etag
 
 
-def test_the_same_content_with_the_same_options_is_the_same_sync_whatever_the_file_is_called(
-    file: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "copy.csv"
-    copy.write_bytes(file.read_bytes())
-    first = submitted(file)["sync_id"]
-    assert submitted(file)["sync_id"] == submitted(copy, "--user", "ada")["sync_id"] == first
-    others = [
-        submitted(file, *more)["sync_id"]
-        for more in (
-            ["--force"], ["--force"], ["--dry-run"], ["--duplicates", "last"], ["--encoding", "cp1252"],
-            ["--column", "Menge=quantity"], ["--as-of", "2026-01-31T12:00:00"], ["--customer-account", "shop"],
-            ["--on-error", "all_or_nothing"], ["--on-error", "stop_after_errors", "--max-errors", "3"],
-        )
-    ]  # fmt: skip
-    assert len({first, *others}) == 11
-    file.write_text("sku,quantity\nS-1,6\n")
-    assert submitted(file)["sync_id"] not in {first, *others}
+def test_each_submission_of_a_file_is_a_sync_of_its_own(settings: Settings, store: ObjectStore, file: Path) -> None:
+    first, second = submitted(file), submitted(file)
+    assert first["sync_id"] != second["sync_id"]
+    assert {event["data"]["url"] for event in sent("syncs", 2)} == {first["url"], second["url"]}
+    assert len(list(store.list(settings.s3_uploads_bucket))) == 2
 
 
 def test_all_options_are_asked_for(file: Path) -> None:
@@ -92,58 +89,18 @@ def test_a_url_is_a_sync_each_time(settings: Settings) -> None:
     assert {event["data"]["url"] for event in sent("syncs", 2)} == {"s3://elsewhere/a.csv"}
 
 
-def test_a_file_that_is_known_is_not_uploaded_again(
-    settings: Settings, store: ObjectStore, database: Database, file: Path
-) -> None:
-    told = submitted(file)
-    add_job(database, sync_id=UUID(told["sync_id"]), status="processing", url=told["url"], total_count=1)
-    store.delete_prefix(settings.s3_uploads_bucket, "acme/")
-    again = submit(file)
-    assert again.exit_code == 0
-    assert again.stdout == f"{told['sync_id']}\n"
-    assert "submitted before" in again.stderr
-    assert f"it is processing. `onhand sync show {told['sync_id']}`" in again.stderr
-    assert not list(store.list(settings.s3_uploads_bucket))
-
-
-def test_a_file_that_failed_before_its_rows_were_read_is_uploaded_again(
-    settings: Settings, store: ObjectStore, database: Database, file: Path
-) -> None:
-    told = submitted(file)
-    add_job(database, sync_id=UUID(told["sync_id"]), status="error", error_code="UNKNOWN_WAREHOUSE", error="no w1")
-    store.delete_prefix(settings.s3_uploads_bucket, "acme/")
-    assert submitted(file) == told
-    assert list(store.list(settings.s3_uploads_bucket))
-    assert [event["data"]["sync_id"] for event in sent("syncs", 2)] == [told["sync_id"]] * 2
-
-
-def test_who_waits_for_a_second_try_is_told_how_that_one_ended(
-    database: Database, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sync_id = UUID(submitted(file)["sync_id"])
-    add_job(database, sync_id=sync_id, status="error", error_code="UNKNOWN_WAREHOUSE", error="no w1", planning=1)
-    changes = iter([
-        "status = 'planning', planning = 2, error = NULL, error_code = NULL, finished_at = NULL",
-        "status = 'processing', total_count = 1",
-        "status = 'success', success_count = 1, finished_at = now()",
-    ])  # fmt: skip
-
-    def go_on(_seconds: float) -> None:
-        with database.transaction() as connection:
-            connection.execute(f"UPDATE sync_jobs SET {next(changes)} WHERE sync_id = %s", [sync_id])  # type: ignore[arg-type]  # noqa: S608
-
-    monkeypatch.setattr("infra.cli.syncs.jobs.time.sleep", go_on)
-    result = submit(file, "--wait")
-    assert result.exit_code == 0, result.output
-    assert "submitted before" in result.stderr
-    assert "tried once more" in result.stderr
-    assert "UNKNOWN_WAREHOUSE" not in result.stdout
-
-
 def test_a_file_that_changes_while_it_is_uploaded_is_refused(
     settings: Settings, store: ObjectStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.cli.syncs.submit._digest", lambda _: "of what it was before")
+    upload = store.__class__.upload_stream
+
+    def slowly(self: ObjectStore, bucket: str, key: str, pieces: Iterator[bytes]) -> int:
+        first = next(pieces)
+        with file.open("a") as more:
+            more.write("S-2,6\n")
+        return upload(self, bucket, key, chain([first], pieces))
+
+    monkeypatch.setattr(store.__class__, "upload_stream", slowly)
     result = submit(file)
     assert result.exit_code == 1
     assert "changes while it is read" in result.stderr
@@ -161,29 +118,37 @@ def test_a_file_that_changes_while_it_is_uploaded_is_refused(
     ],
 )
 def test_the_exit_code_says_how_the_sync_ended(
-    database: Database, file: Path, status: str, counts: dict[str, Any], exit_code: int
+    database: Database, file: Path, known_id: UUID, *, status: str, counts: dict[str, Any], exit_code: int
 ) -> None:
-    sync_id = UUID(submitted(file)["sync_id"])
-    add_job(database, sync_id=sync_id, status=status, total_count=2, **counts)
+    add_job(database, sync_id=known_id, status=status, total_count=2, **counts)
     result = submit(file, "--wait")
     assert result.exit_code == exit_code, result.output
     assert status in result.stdout
     for told in (counts.get(name) for name in ("error", "abort_reason", "held_reason")):
         assert told is None or told in result.stdout
-    assert (f"`onhand sync approve {sync_id}`" in result.stderr) == (status == "held")
+    assert (f"`onhand sync approve {known_id}`" in result.stderr) == (status == "held")
 
 
-@pytest.mark.parametrize(("status", "exit_code"), [("success", 0), ("aborted", 1), ("held", 3)])
-def test_the_same_content_as_another_sync_ends_as_that_one_did(
-    database: Database, file: Path, status: str, exit_code: int
+def test_a_repeat_has_an_exit_code_of_its_own_and_names_the_earlier_sync(
+    database: Database, file: Path, known_id: UUID
 ) -> None:
-    earlier = add_job(database, status=status, held_reason="why")
-    sync_id = UUID(submitted(file)["sync_id"])
-    add_job(database, sync_id=sync_id, status="success", duplicate_of=earlier)
+    earlier = add_job(database, status="success")
+    add_job(database, sync_id=known_id, status="duplicate", duplicate_of=earlier)
     result = submit(file, "--wait")
-    assert result.exit_code == exit_code, result.output
-    assert f"submitted before as {earlier}" in result.stderr
-    assert result.stdout.index(str(sync_id)) < result.stdout.rindex(str(earlier))
+    assert result.exit_code == 4, result.output
+    assert f"sync {known_id} repeats {earlier}" in result.stderr
+    assert "--force applies it" in result.stderr
+    assert f"`onhand sync show {earlier}`" in result.stdout
+
+
+def test_who_waits_is_told_what_became_of_the_stock(database: Database, file: Path, known_id: UUID) -> None:
+    add_job(
+        database, sync_id=known_id, status="success", total_count=3, success_count=3,
+        levels_lowered=3, units_before=150, units_after=20,
+    )  # fmt: skip
+    result = submit(file, "--wait")
+    assert result.exit_code == 0
+    assert "3 levels lowered, 0 raised, 0 set to zero; 150 units before, 20 after (\u2212130)" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -343,7 +343,7 @@ def test_a_file_that_empties_one_of_its_warehouses_is_held_with_that_name(sites:
     sync_all(sites, f"sku,quantity,warehouse\n{filled}")
     emptied = "".join(f"S{n},{0 if w == 'east' else 6},{w}\n" for n in range(20) for w in ("main", "east"))
     job = sites.job(sync_all(sites, f"sku,quantity,warehouse\n{emptied}"))
-    assert (job["status"], job["held_reason"]) == ("held", "it would empty 20 of 20 (100 %) levels with stock")
+    assert (job["status"], job["held_reason"]) == ("held", "it would empty 20 of 20 (100 %) levels with stock of east")
 
 
 def test_many_warehouses_in_one_file_leave_stock_and_ledger_alike(sites: Desk) -> None:

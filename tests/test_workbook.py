@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Invalid
+from pipeline.syncs.content import content_digest
 from pipeline.uploads.workbook import Workbook, is_workbook
 from schemas.errors import ErrorCode
 from tests.support.desk import Desk
@@ -45,7 +46,7 @@ def of_rows(*rows: Sequence[Any], name: str = "Stock") -> bytes:
                 elif value is not None:
                     sheet.write(number, column, value)
 
-    return written(fill)
+    return written(fill, default_date_format="yyyy-mm-dd")
 
 
 def by_hand(
@@ -85,7 +86,7 @@ def by_hand(
 
 def lines(content: bytes, sheet: str | None = None, **how: bool) -> list[bytes]:
     book = Workbook(io.BytesIO(content), sheet, MOST)
-    return b"".join(book.rows(**how)).split(b"\n")[:-1]
+    return b"".join(book.rows(content_digest(), **how)).split(b"\n")[:-1]
 
 
 def cell(xml: str, **parts: Any) -> str:
@@ -239,6 +240,8 @@ def several() -> bytes:
                 sheet.very_hidden()
             elif name in {"Notes", "Secret"}:
                 sheet.hide()
+            else:
+                sheet.activate()  # or XlsxWriter would show the first one all the same
 
     return written(fill)
 

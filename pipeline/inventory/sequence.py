@@ -32,7 +32,7 @@ class RowOutcome(NamedTuple):
     """What a row did to its level, and a move to the level that it ends at; or the fault that it met.
 
     `fault` is an ErrorCode, or the name of the expectation that does not hold. `found` is what the level has instead:
-    units, a version, or the time when it was changed.
+    units, a version, or the time when it was changed. `beside`: the units on hand that are not available.
     """
 
     row: int
@@ -46,6 +46,8 @@ class RowOutcome(NamedTuple):
     to_after: int | None = None
     fault: str | None = None
     found: str | None = None
+    beside: int = 0
+    to_beside: int | None = None
 
 
 def carry_out(
@@ -75,12 +77,19 @@ def carry_out(
             continue
         levels[row.level_id] = after
         outcome = RowOutcome(
-            row.row, row.account_id, row.level_id, after.version, after.available - before.available, after.available
-        )
+            row.row, row.account_id, row.level_id, after.version, after.available - before.available, after.available,
+            beside=_beside(after),
+        )  # fmt: skip
         if end is not None:
             levels[end.level_id] = end
-            outcome = outcome._replace(to_level_id=end.level_id, to_version=end.version, to_after=end.available)
+            outcome = outcome._replace(
+                to_level_id=end.level_id, to_version=end.version, to_after=end.available, to_beside=_beside(end)
+            )
         yield outcome
+
+
+def _beside(level: Level) -> int:
+    return level.on_hand - level.available
 
 
 def _operation(row: SequenceRow) -> Operation:

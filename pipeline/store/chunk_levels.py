@@ -20,6 +20,7 @@ _CHANGED: Final = {
     "account_id": pl.String,
     **dict.fromkeys(("level_id", "version", "delta", "after", "to_level_id", "to_version", "to_after"), pl.Int64),
     **dict.fromkeys(("fault", "found"), pl.String),
+    **dict.fromkeys(("beside", "to_beside"), pl.Int64),
 }
 
 

@@ -21,6 +21,7 @@ from pipeline.store.chunk_levels import (
 from pipeline.store.chunk_owners import find_owners
 from pipeline.store.chunk_work import ChunkWork, Effect, Survey, read, survey, write_frame
 from pipeline.store.statements import statements
+from pipeline.store.syncs import StockChanges
 from schemas.states import ItemStatus
 from schemas.upload_rows import COLUMNS
 
@@ -34,6 +35,7 @@ __all__ = [
     "keep_rejects",
     "stage_rows",
     "staged_rows_to_reject",
+    "sum_changes",
 ]
 
 _SQL = statements("chunks")
@@ -82,6 +84,7 @@ def apply_staged(connection: psycopg.Connection, work: ChunkWork, effect: Effect
         connection.execute(_SQL["insert_diffs"], work.parameters(), prepare=False)
     else:
         connection.execute(_SQL["abort_rows"])
+        connection.execute(_SQL["forget_changes"])
     return _write_items(connection, work, applied=applied)
 
 
@@ -124,6 +127,16 @@ def keep_rejects(connection: psycopg.Connection, work: ChunkWork, rows: pl.DataF
 def count_errors(connection: psycopg.Connection) -> dict[str, int]:
     """How many rows of the chunk are in error with which code; one with two codes counts under both."""
     return dict(connection.execute(_SQL["count_errors"]).fetchall())
+
+
+def sum_changes(connection: psycopg.Connection) -> StockChanges:
+    """What the rows of the chunk have done to the stock, or would do. A level is never in two steps of a sync."""
+    found = connection.execute(_SQL["sum_changes"]).fetchone()
+    assert found is not None  # noqa: S101 - an aggregate gives one row
+    *changes, moves = found
+    if moves:
+        changes = list(connection.execute(_SQL["sum_changes_with_moves"]).fetchone() or ())
+    return StockChanges._make(changes)
 
 
 def _resolve(connection: psycopg.Connection, work: ChunkWork, staged: Survey) -> None:

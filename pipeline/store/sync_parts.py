@@ -29,13 +29,13 @@ class RangeEdges:
     start_byte: int
     size: int
     first_line: int
-    content_hash: bytes
 
 
 @dataclass(frozen=True)
 class RangeRead:
     """What was found in a range. `pieces`, `piece_rows`: bytes and rows of each chunk in the object, from chunk 0.
 
+    `sums`: what its good rows come to (Sums).
     `watched`: by the places of columns that are not read and may say what a row does, what rows have in them.
     `evidence`: what its rows show about the whole file, as counts by name.
     """
@@ -47,6 +47,7 @@ class RangeRead:
     invalid_count: int
     blank_count: int
     warnings: Mapping[str, int]
+    sums: Mapping[str, Any]
     watched: Mapping[str, Sequence[Any]]
     evidence: Mapping[str, int]
 
@@ -105,6 +106,7 @@ def end_range(connection: psycopg.Connection, key: SyncKey, range_: int, read: R
     """Note what was found in a range; False where another worker has done so before. The caller holds the job."""
     row = vars(read) | {"warnings": Jsonb(dict(read.warnings)), "evidence": Jsonb(dict(read.evidence)), "range": range_}
     row |= {"pieces": list(read.pieces), "piece_rows": list(read.piece_rows), "watched": Jsonb(dict(read.watched))}
+    row |= {"sums": Jsonb(dict(read.sums))}
     if not connection.execute(_SQL["end_range"], key.parameters(**row)).rowcount:
         return False
     connection.execute(_SQL["count_range"], key.parameters())

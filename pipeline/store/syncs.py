@@ -47,10 +47,6 @@ def work_prefix(key: SyncKey) -> str:
     return f"{WORK_PREFIX}{key.account_id}/{key.sync_id}/"
 
 
-OF_WORKBOOK: Final = ".xlsx.csv"
-"""How the key of a plain copy ends that was made of a workbook."""
-
-
 @dataclass(frozen=True)
 class PlainSource:
     """Where the bytes of a sync's file are read: one version of an object with plain UTF-8 in it, `size` bytes."""
@@ -61,11 +57,6 @@ class PlainSource:
     size: int
     version_id: str | None = None
 
-    @property
-    def is_of_workbook(self) -> bool:
-        """Whether the upload was an Excel workbook, of which this is a copy."""
-        return self.key.endswith(OF_WORKBOOK)
-
 
 @dataclass(frozen=True)
 class Job:
@@ -73,8 +64,8 @@ class Job:
 
     `url` has all that it takes to fetch the file; that of the status may be shown. `etag` and `version_id` pin the file
     that was asked for; `month` is where its rows are kept; `layout` is what the planner keeps of it; `range_count` is
-    None until the whole file was cut. `planning` counts how often its planning was begun: what a worker found in an
-    earlier one is not to get into this one.
+    None until the whole file was cut, and `content_hash` until all of its bytes were seen. `planning` counts how often
+    its planning was begun: what a worker found in an earlier one is not to get into this one.
     """
 
     key: SyncKey
@@ -86,6 +77,7 @@ class Job:
     etag: str | None
     version_id: str | None
     source: PlainSource | None
+    content_hash: bytes | None
     layout: Mapping[str, Any] | None
     range_count: int | None
     ranges_done: int
@@ -168,13 +160,15 @@ def set_source(  # noqa: PLR0913 - what was found of the file
     source: PlainSource,
     *,
     object_etag: str,
+    content_hash: bytes | None,
     warnings: Sequence[str],
     doubt: str | None,
 ) -> bool:
     """Say where the bytes of the file are read; False where another worker has said so, or the job was stopped."""
     parameters = job.key.parameters(
         bucket=source.bucket, key=source.key, etag=source.etag, size=source.size, object_etag=object_etag,
-        version_id=source.version_id, warnings=Jsonb(list(warnings)), doubt=doubt, planning=job.planning,
+        version_id=source.version_id, content_hash=content_hash, warnings=Jsonb(list(warnings)), doubt=doubt,
+        planning=job.planning,
     )  # fmt: skip
     return connection.execute(_SQL["set_source"], parameters).rowcount == 1
 
@@ -198,44 +192,15 @@ def change_layout(connection: psycopg.Connection, key: SyncKey, layout: Mapping[
     connection.execute(_SQL["change_layout"], key.parameters(layout=Jsonb(layout)))
 
 
-def set_range_count(connection: psycopg.Connection, job: Job, range_count: int) -> None:
-    """Say that the whole file is cut."""
-    parameters = job.key.parameters(range_count=range_count, planning=job.planning)
+def set_range_count(connection: psycopg.Connection, job: Job, range_count: int, content_hash: bytes) -> None:
+    """Say that the whole file is cut, and which content it has."""
+    parameters = job.key.parameters(range_count=range_count, content_hash=content_hash, planning=job.planning)
     connection.execute(_SQL["set_range_count"], parameters)
 
 
-class EarlierJob(NamedTuple):
-    """A job with the same content."""
-
-    sync_id: UUID
-    status: str
-
-
-def earlier_job_of(connection: psycopg.Connection, job: Job, content_hash: bytes) -> EarlierJob | None:
-    """An earlier job that has applied, or is about to apply, this content to the same stock, and was not reverted.
-
-    Of two that ask at the same time, the second one waits until the first transaction has ended.
-    """
-    parameters = job.key.parameters(
-        content_hash=content_hash,
-        warehouse_id=job.status.warehouse_id,
-        customer_account_id=job.status.customer_account_id,
-    )
-    connection.execute(_SQL["hold_content"], parameters)
-    found = connection.execute(_SQL["same_content"], parameters).fetchone()
-    return EarlierJob._make(found) if found else None
-
-
-def end_as_duplicate(connection: psycopg.Connection, key: SyncKey, earlier: EarlierJob, content_hash: bytes) -> None:
-    """End a held job without having done anything."""
-    warning = (
-        f"sync {earlier.sync_id}, which is {earlier.status}, has the same content: nothing was done; "
-        "--force applies it all the same"
-    )
-    connection.execute(
-        _SQL["end_as_duplicate"],
-        key.parameters(duplicate_of=earlier.sync_id, content_hash=content_hash, warnings=Jsonb([warning])),
-    )
+def end_as_duplicate(connection: psycopg.Connection, key: SyncKey, duplicate_of: UUID, warning: str) -> None:
+    """End a held job as the repeat of another one, without having done anything."""
+    connection.execute(_SQL["end_as_duplicate"], key.parameters(duplicate_of=duplicate_of, warnings=Jsonb([warning])))
     publish_status(connection, key)
 
 
@@ -244,7 +209,6 @@ class Planned:
     """What was found in a file, and what follows from it."""
 
     status: SyncState
-    content_hash: bytes
     total_count: int
     invalid_count: int
     blank_count: int
@@ -279,11 +243,22 @@ def abort_job(connection: psycopg.Connection, key: SyncKey, reason: str) -> None
     publish_status(connection, key)
 
 
+class StockChanges(NamedTuple):
+    """How many levels were raised, lowered, and lowered to nothing, and the units on hand in all of them."""
+
+    levels_raised: int = 0
+    levels_lowered: int = 0
+    levels_zeroed: int = 0
+    units_before: int = 0
+    units_after: int = 0
+
+
 class RowCounts(NamedTuple):
-    """How many rows have which status, and how many are in error with which code."""
+    """How many rows have which status, and how many are in error with which code; and what became of the stock."""
 
     statuses: Mapping[ItemStatus, int]
     codes: Mapping[str, int]
+    changes: StockChanges = StockChanges()
 
 
 def count_rows(
@@ -299,7 +274,7 @@ def count_rows(
     To be called last in the transaction: every chunk of the job needs it.
     """
     numbers = {status.value: rows.statuses.get(status, 0) for status in ItemStatus} | {"chunks": int(ends_chunk)}
-    more = {"codes": Jsonb(dict(rows.codes)), "error_code": error_code}
+    more = {"codes": Jsonb(dict(rows.codes)), "error_code": error_code} | rows.changes._asdict()
     connection.execute(_SQL["count_rows"], key.parameters(**numbers, **more))
     return require_job(connection, key)
 
@@ -375,6 +350,7 @@ def _job(connection: psycopg.Connection, statement: str, key: SyncKey) -> Job | 
         etag=row["object_etag"],
         version_id=row["object_version"],
         source=source,
+        content_hash=row["content_hash"],
         layout=row["layout"],
         range_count=row["range_count"],
         ranges_done=row["ranges_done"],

@@ -99,7 +99,7 @@ def _apply_step(connection: psycopg.Connection, job: Job, chunk: int, step: Step
     counts = chunks.abort_staged(connection, work) if aborted else chunks.apply_staged(connection, work, _effect(job))
     if counts.get(ItemStatus.ERROR) or counts.get(ItemStatus.ABORTED):
         keep_rejected(connection, work, step.frames)
-    rows = RowCounts(counts, chunks.count_errors(connection))
+    rows = RowCounts(counts, chunks.count_errors(connection), chunks.sum_changes(connection))
     ends_chunk = sync_parts.count_step(connection, job.key, chunk, step.row_count, "aborted" if aborted else "done")
     counted_job = store.count_rows(connection, job.key, rows, ends_chunk=ends_chunk)
     if ends_chunk:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from datetime import timedelta
 
 import psycopg
 
@@ -14,7 +14,10 @@ from pipeline.store.sync_parts import StoredRange
 from pipeline.store.syncs import Job, Planned, SyncKey, work_prefix
 from pipeline.syncs.layout import Layout
 from pipeline.syncs.pieces import LEFT_AS_IT_IS
+from pipeline.syncs.repeat_rule import Duplicate, Hold
+from pipeline.syncs.repeats import look_for_repeat
 from pipeline.syncs.services import SyncServices
+from pipeline.syncs.sums import Sums
 from pipeline.syncs.survey import objection
 from pipeline.syncs.unread import unread
 from pipeline.syncs.whole_file import read_otherwise
@@ -28,7 +31,7 @@ class _File:
 
     layout: Layout
     ranges: Sequence[StoredRange]
-    content_hash: bytes
+    sums: Sums
     row_counts: Mapping[int, int]
 
 
@@ -53,8 +56,12 @@ def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> 
     if read_otherwise(connection, job, ranges):
         return
     file = _file(job, ranges)
-    if _is_compared(job) and (earlier := store.earlier_job_of(connection, job, file.content_hash)) is not None:
-        store.end_as_duplicate(connection, job.key, earlier, file.content_hash)
+    repeat = look_for_repeat(
+        connection, job, file.layout,
+        has_movements=file.sums.moving_rows > 0, repeat_within=timedelta(hours=services.limits.repeat_hours),
+    )  # fmt: skip
+    if isinstance(repeat, Duplicate):
+        store.end_as_duplicate(connection, job.key, repeat.of, repeat.words)
         return
     total = sum(file.row_counts.values())
     if job.options.on_error is FailurePolicy.ALL_OR_NOTHING and total > services.limits.atomic_max_rows:
@@ -63,7 +70,7 @@ def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> 
         return
     sync_parts.number_rows(connection, job.key)
     sync_parts.insert_chunks(connection, job.key, file.row_counts)
-    planned = _planned(connection, job, file, services)
+    planned = _planned(connection, job, file, repeat, services)
     store.end_planning(connection, job.key, planned)
     if planned.status is not SyncState.HELD:
         sync_parts.send_chunks(connection, job.key, file.row_counts)
@@ -71,21 +78,8 @@ def _begin(connection: psycopg.Connection, job: Job, services: SyncServices) -> 
 
 def _file(job: Job, ranges: Sequence[StoredRange]) -> _File:
     layout = Layout.from_json(job.layout or {})
-    return _File(layout, ranges, _content_hash(layout, ranges), _rows_by_chunk(ranges, layout.chunk_count))
-
-
-def _is_compared(job: Job) -> bool:
-    """Whether the same content would be a repeat: a dry run and a revert are none, and some are forced."""
-    return not (job.options.force or job.status.dry_run or job.status.reverts)
-
-
-def _content_hash(layout: Layout, found: Sequence[StoredRange]) -> bytes:
-    """A digest of all of the file, and of how it is read: the ranges of a content are always the same."""
-    header = layout.header
-    digest = sha256(repr((header.names, header.columns, header.delimiter, layout.action)).encode())
-    for each in found:
-        digest.update(each.edges.content_hash)
-    return digest.digest()
+    sums = sum((Sums(**each.read.sums) for each in ranges if each.read), Sums())
+    return _File(layout, ranges, sums, _rows_by_chunk(ranges, layout.chunk_count))
 
 
 def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, int]:
@@ -98,16 +92,18 @@ def _rows_by_chunk(found: Sequence[StoredRange], chunk_count: int) -> dict[int, 
 
 
 def _objections(
-    connection: psycopg.Connection, job: Job, file: _File, services: SyncServices
+    connection: psycopg.Connection, job: Job, file: _File, repeat: Hold | None, services: SyncServices
 ) -> tuple[list[str], str | None]:
     """Warnings, and all that speaks against applying the file before a person has looked at it."""
     doubt = None if job.is_checked_by_person else job.doubt
     passed, unread_reason = unread(job, file.layout, file.ranges)
-    wiped = objection(connection, job, file.layout, file.ranges, services)
-    return passed, "; ".join(filter(None, (doubt, unread_reason, wiped))) or None
+    wiped = objection(connection, job, file.layout, file.ranges, file.sums, services)
+    return passed, "; ".join(filter(None, (doubt, unread_reason, repeat and repeat.reason, wiped))) or None
 
 
-def _planned(connection: psycopg.Connection, job: Job, file: _File, services: SyncServices) -> Planned:
+def _planned(
+    connection: psycopg.Connection, job: Job, file: _File, repeat: Hold | None, services: SyncServices
+) -> Planned:
     read = [each.read for each in file.ranges if each.read]
     warnings: Counter[str] = Counter()
     for each in read:
@@ -126,7 +122,7 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
     if limit is not None and invalid >= limit:
         status, abort = SyncState.ABORTED, f"stopped after {invalid} rows in error, before any was applied"
     else:
-        passed, doubts = _objections(connection, job, file, services)
+        passed, doubts = _objections(connection, job, file, repeat, services)
         texts += passed
         if doubts and total and not job.status.dry_run:
             status, held = SyncState.HELD, doubts
@@ -134,7 +130,6 @@ def _planned(connection: psycopg.Connection, job: Job, file: _File, services: Sy
             texts.insert(0, f"without --dry-run this sync would be held: {doubts}" if total else doubts)
     return Planned(
         status=status,
-        content_hash=file.content_hash,
         total_count=total,
         invalid_count=invalid,
         blank_count=sum(r.blank_count for r in read),

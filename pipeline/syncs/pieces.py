@@ -15,6 +15,7 @@ from polars.exceptions import PolarsError
 from pipeline.store.sync_parts import RangeRead
 from pipeline.syncs.batches import packed, unpacked
 from pipeline.syncs.layout import Layout
+from pipeline.syncs.sums import Sums, sums_of
 from pipeline.uploads.watched import Watched
 from schemas.errors import ErrorCode
 from schemas.identifiers import UNASSIGNED
@@ -47,8 +48,8 @@ _NOT_ASCII: Final = 0x80
 class Pieces:
     """Gathers the rows of one range in a file, in one batch for each chunk and call, and counts them.
 
-    Behind the chunks stand what the wipe guard wants to know, as CSV that is not packed: the levels that rows would
-    empty, and all SKUs, where it asks for them.
+    Behind the chunks stand the SKUs that rows count, each with what its row has as warehouse, where the wipe guard asks
+    for them, as CSV that is not packed.
     """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
@@ -56,10 +57,11 @@ class Pieces:
         self._path = folder / "batches"
         self._path.touch()
         self._layout = layout
-        self._rows = [0] * (layout.chunk_count + 2)
+        self._rows = [0] * (layout.chunk_count + 1)
         self._places: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))  # start, size, start, size...
         self._invalid = 0
         self._left = 0
+        self._sums = Sums()
 
     @property
     def row_count(self) -> int:
@@ -71,6 +73,7 @@ class Pieces:
         left = self._left_in(rows)
         self._left += left
         self._invalid += rows.height - rows["errors"].null_count() - left
+        self._sums += sums_of(rows, self._layout.owner)
         self._add_for_guard(rows)
         numbered = _with_raw_as_text(rows.with_row_index("row", offset=self.row_count))
         with self._path.open("ab") as file:
@@ -94,7 +97,8 @@ class Pieces:
         warnings = {**warnings, **({LEFT_AS_IT_IS: self._left} if self._left else {})}
         seen = {str(place): list(found) for place, found in watched.items()}
         counts = (self.row_count, self._invalid, blank_count)
-        return RangeRead(object_key, pieces, self._rows, *counts, warnings, seen, evidence)
+        sums = self._sums.to_json()
+        return RangeRead(object_key, pieces, self._rows, *counts, warnings, sums, seen, evidence)
 
     def content(self) -> Iterator[bytes]:
         """All pieces, one behind the other."""
@@ -118,18 +122,14 @@ class Pieces:
         return int(rows["errors"].str.contains(ErrorCode.LEFT_AS_IT_IS, literal=True).sum())
 
     def _add_for_guard(self, rows: pl.DataFrame) -> None:
-        own = rows.lazy().filter(
-            pl.col("errors").is_null(), pl.col("customer_account_id").is_in(["", self._layout.owner])
+        if self._layout.max_missing_percent is None:
+            return
+        counted = rows.lazy().filter(
+            pl.col("errors").is_null(),
+            pl.col("customer_account_id").is_in(["", self._layout.owner]),
+            pl.col("action") == REPLACE,
         )
-        counted = own.filter(pl.col("action") == REPLACE)
-        first = self._layout.chunk_count
-        if self._layout.max_zeroed_percent is not None:
-            empties = counted.filter(pl.col("target") == 0)
-            self._append_for_guard(first, empties.select("sku", "location", "lot", "warehouse").collect())
-        if self._layout.max_missing_percent is not None:
-            self._append_for_guard(first + 1, counted.select("sku", "warehouse").unique().collect())
-
-    def _append_for_guard(self, number: int, part: pl.DataFrame) -> None:
+        number, part = self._layout.chunk_count, counted.select("sku", "warehouse").unique().collect()
         if part.height:
             self._rows[number] += part.height
             with self._path.open("ab") as file:

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from pipeline.errors import Invalid, TryLater
 from pipeline.object_failures import own_bucket
-from pipeline.store.syncs import OF_WORKBOOK, Job, PlainSource
+from pipeline.store.syncs import Job, PlainSource
+from pipeline.syncs.content import content_digest, digested
 from pipeline.syncs.services import SyncServices
 from pipeline.uploads.charsets import is_doubtful, known_charset
 from pipeline.uploads.encodings import encoding_of, is_one_byte, is_utf8, to_utf8
@@ -33,12 +34,14 @@ _LINE_ENDS: Final = (b"\n", b"\r")
 class PlainFile:
     """`etag` names the version of the file that was asked for; `is_copy`: `source` is a copy in the work bucket.
 
-    `doubt` says why it may not be all of the file.
+    `content_hash` is that of the file before it was copied, None where it was not. `doubt` says why it may not be all
+    of the file.
     """
 
     source: PlainSource
     etag: str
     is_copy: bool
+    content_hash: bytes | None = None
     warnings: list[str] = field(default_factory=list)
     doubt: str | None = None
 
@@ -60,7 +63,8 @@ def make_plain(job: Job, services: SyncServices) -> PlainFile:
     start = services.objects.read_range(bucket, key, 0, _SNIFFED, etag=found.etag, version_id=pin)
     if packing_of(start) is Packing.NONE and encoding_of(start, job.options.encoding) is None:
         source = PlainSource(found.bucket, found.key, found.etag, found.size, found.version_id)
-        return PlainFile(source, found.etag, is_copy=False, warnings=_of_mark(start, job.options.encoding))
+        warnings = _of_sheet(job) + _of_mark(start, job.options.encoding)
+        return PlainFile(source, found.etag, is_copy=False, warnings=warnings)
     with tempfile.TemporaryFile(prefix="onhand-unpack-") as file:
         pieces = services.objects.stream(bucket, key, etag=found.etag, version_id=pin, chunk_size=_PIECE)
         file.writelines(pieces)
@@ -122,25 +126,28 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared
     if _is_workbook(file):
         return _copy_sheet(job, services, file, etag)
     max_bytes = services.sources.web.max_bytes
-    warnings: list[str] = []
+    warnings = _of_sheet(job)
     packing, pieces = _unpacked(file, max_bytes)
     if packing is not Packing.NONE:
         warnings.append(f"the file was unpacked ({packing})")
-    start, pieces = _peek(pieces)
+    digest = content_digest()
+    start, pieces = _peek(digested(pieces, digest))
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file")
     encoding = encoding_of(start, declared)
     warnings += _of_mark(start, declared)
     if encoding is not None and is_one_byte(encoding):
         is_other = is_utf8(pieces, beyond_ascii=True)
-        _, pieces = _peek(_unpacked(file, max_bytes)[1])
+        digest = content_digest()
+        pieces = digested(_unpacked(file, max_bytes)[1], digest)
         if is_other:
             warnings.append(f"all of the file is valid UTF-8, so it was read as that and not as {encoding}")
             encoding = None
     if encoding is not None:
         pieces = to_utf8(pieces, encoding)
         warnings.append(f"the file was read as {encoding}; byte offsets count its text in UTF-8")
-    return PlainFile(_upload(job, services, pieces, ".csv"), etag, is_copy=True, warnings=warnings)
+    source = _upload(job, services, pieces)
+    return PlainFile(source, etag, is_copy=True, content_hash=digest.digest(), warnings=warnings)
 
 
 def _is_workbook(file: IO[bytes]) -> bool:
@@ -150,14 +157,16 @@ def _is_workbook(file: IO[bytes]) -> bool:
 def _copy_sheet(job: Job, services: SyncServices, file: IO[bytes], etag: str) -> PlainFile:
     """Write a sheet of a workbook as CSV into the work bucket. Workbooks say themselves how their text is encoded."""
     workbook = Workbook(file, job.options.sheet, services.sources.web.max_bytes)
-    pieces = workbook.rows(comma_decimals=job.options.decimal is DecimalMark.COMMA)
-    return PlainFile(_upload(job, services, pieces, OF_WORKBOOK), etag, is_copy=True, warnings=workbook.warnings)
+    digest = content_digest()
+    pieces = workbook.rows(digest, comma_decimals=job.options.decimal is DecimalMark.COMMA)
+    source = _upload(job, services, pieces)
+    return PlainFile(source, etag, is_copy=True, content_hash=digest.digest(), warnings=workbook.warnings)
 
 
-def _upload(job: Job, services: SyncServices, pieces: Iterator[bytes], suffix: str) -> PlainSource:
+def _upload(job: Job, services: SyncServices, pieces: Iterator[bytes]) -> PlainSource:
     """Write the copy. What is wrong with the file is the file's fault, what is wrong with our bucket is not."""
     # A name of its own: another worker may be at the same job after a rebalance.
-    key = f"{job.work_prefix}{uuid4().hex}{suffix}"
+    key = f"{job.work_prefix}{uuid4().hex}.csv"
     faults: list[Invalid] = []
 
     def watched() -> Iterator[bytes]:
@@ -183,6 +192,11 @@ def _upload(job: Job, services: SyncServices, pieces: Iterator[bytes], suffix: s
 def _tail_of(file: IO[bytes]) -> bytes:
     file.seek(max(file.seek(0, SEEK_END) - _TAIL, 0))
     return file.read()
+
+
+def _of_sheet(job: Job) -> list[str]:
+    """A warning where a sheet is named of a file that has none."""
+    return [f"the file is no workbook, so it has no sheet {job.options.sheet!r}"] if job.options.sheet else []
 
 
 def _of_mark(start: bytes, declared: str | None) -> list[str]:

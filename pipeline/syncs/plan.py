@@ -4,6 +4,7 @@ Every range is written down as soon as it is cut. A planner that is lost is repl
 behind the last range.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import psycopg
@@ -17,6 +18,7 @@ from pipeline.store.catalogue import WarehouseKey, guard_shares, warehouse_names
 from pipeline.store.sync_parts import RangeEdges
 from pipeline.store.syncs import Job, PlainSource, SyncKey
 from pipeline.syncs.begin import begin_processing
+from pipeline.syncs.content import content_digest, digested
 from pipeline.syncs.layout import Layout, by_location, chunks_for, range_bytes
 from pipeline.syncs.plain import make_plain
 from pipeline.syncs.revert import write_revert_file
@@ -115,8 +117,9 @@ def _claim_source(job: Job, services: SyncServices) -> PlainSource | None:
     plain = write_revert_file(job, services) if job.status.reverts else make_plain(job, services)
     with services.database.transaction() as connection:
         claimed = store.set_source(
-            connection, job, plain.source, object_etag=plain.etag, warnings=plain.warnings, doubt=plain.doubt
-        )
+            connection, job, plain.source,
+            object_etag=plain.etag, content_hash=plain.content_hash, warnings=plain.warnings, doubt=plain.doubt,
+        )  # fmt: skip
         now = store.require_job(connection, job.key)
     if not claimed and plain.is_copy:
         services.objects.delete(services.work_bucket, plain.source.key)
@@ -160,25 +163,41 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
 
 
 def _cut(job: Job, source: PlainSource, layout: Layout, services: SyncServices) -> None:
-    """Cut what is not cut yet, range by range, until the end of the file or until the job is stopped."""
+    """Cut what is not cut yet, range by range, until the end of the file or until the job is stopped.
+
+    A file that was not copied is read from its first byte, since its digest is made on the way.
+    """
     with services.database.transaction() as connection:
         known = [found.edges for found in sync_parts.ranges(connection, job.key)]
+        content_hash = store.require_job(connection, job.key).content_hash
     # The last range again: it says on which line the next one begins.
     first = max(0, len(known) - 1)
     start = Position(known[-1].start_byte, known[-1].first_line) if known else _behind_header(layout)
+    digest = content_digest()
+    first_byte = 0 if content_hash is None else start.offset
     pieces = services.objects.stream(
-        source.bucket, source.key, etag=source.etag, version_id=source.version_id, chunk_size=_PIECE, start=start.offset
-    ) if start.offset < source.size else iter(())  # fmt: skip
+        source.bucket, source.key, etag=source.etag, version_id=source.version_id, chunk_size=_PIECE, start=first_byte
+    ) if first_byte < source.size else iter(())  # fmt: skip
+    if content_hash is None:
+        pieces = _behind(digested(pieces, digest), start.offset)
     cut = cut_ranges(pieces, layout.header.delimiter, range_bytes(source.size), start)
     for number, found in enumerate(cut, first):
-        edges = RangeEdges(number, found.start.offset, found.size, found.start.line, found.content_hash)
+        edges = RangeEdges(number, found.start.offset, found.size, found.start.line)
         with services.database.transaction() as connection:
             if not job.is_same_planning(store.require_job(connection, job.key)):
                 return
             sync_parts.add_range(connection, job, edges)
     with services.database.transaction() as connection:
         store.require_job(connection, job.key)
-        store.set_range_count(connection, job, len(sync_parts.ranges(connection, job.key)))
+        range_count = len(sync_parts.ranges(connection, job.key))
+        store.set_range_count(connection, job, range_count, content_hash or digest.digest())
+
+
+def _behind(pieces: Iterator[bytes], start: int) -> Iterator[bytes]:
+    """The pieces without their first `start` bytes."""
+    for piece in pieces:
+        yield piece[start:]
+        start = max(0, start - len(piece))
 
 
 def _behind_header(layout: Layout) -> Position:

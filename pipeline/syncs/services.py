@@ -12,7 +12,7 @@ from pipeline.uploads.source import SourceLimits
 class SyncLimits:
     """`chunk_rows`: aimed rows of a chunk; `step_rows`: of those in one transaction; `atomic_max_rows`: most rows that
     are applied all or nothing; `part_attempts`: how often a part is tried; `wipe_guard_percent`: of a warehouse that
-    has no share of its own.
+    has no share of its own; `repeat_hours`: how long a file with movements is taken for a repeat.
     """
 
     chunk_rows: int = 20_000
@@ -20,6 +20,7 @@ class SyncLimits:
     atomic_max_rows: int = 200_000
     part_attempts: int = 5
     wipe_guard_percent: int = 50
+    repeat_hours: float = 12
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 import numpy as np
@@ -42,11 +41,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Range:
-    """A part of the file that holds whole records. `content_hash` is the SHA-256 of its `size` bytes."""
+    """A part of the file that holds whole records: `size` bytes."""
 
     start: Position
     size: int
-    content_hash: bytes
 
 
 def blocks(
@@ -93,17 +91,16 @@ def cut_ranges(pieces: Iterable[bytes], delimiter: str, size: int, start: Positi
     Raises:
         Invalid: as `blocks`.
     """
-    first, total, digest = start, 0, sha256()
+    first, total = start, 0
     for block in blocks(_without_tail(pieces), delimiter, min(size, _BLOCK_BYTES), start, bounded=False):
         if not total:
             first = block.start
         total += len(block.data)
-        digest.update(block.data)
         if total >= size:
-            yield Range(first, total, digest.digest())
-            total, digest = 0, sha256()
+            yield Range(first, total)
+            total = 0
     if total:
-        yield Range(first, total, digest.digest())
+        yield Range(first, total)
 
 
 def _bounded_size(buffer: bytearray, delimiter: str, size: int) -> int:

@@ -46,7 +46,6 @@ _READ_ME: Final = re.compile(
 )
 _LEFT_BEHIND: Final = {"thumbs.db", "desktop.ini"}
 _FOREIGN: Final = {
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel workbook (.xls), or one with a password",
     b"%PDF": "a PDF document",
     b"PAR1": "a Parquet file",
     b"ORC": "an ORC file",
@@ -69,8 +68,10 @@ _FOREIGN: Final = {
     b"MZ\x90\x00": "a program",
     b"{\\rtf": "an RTF document",
 }
+_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_PACKAGE: Final = "EncryptedPackage".encode("utf-16-le")
-"""The name of the stream that has a workbook with a password in it."""
+"""The name of the part of an old Office document that has a workbook with a password in it."""
+_EXPECTED: Final = "expected CSV, CSV in gzip or zip, or an Excel workbook (.xlsx)"
 _TEXT_CONTROLS: Final = b"\t\n\r\f\x1a"
 _CONTROLS: Final = bytes(range(32)) + b"\x7f"
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,2000})", re.IGNORECASE)
@@ -103,13 +104,14 @@ def packing_of(start: bytes) -> Packing:
     if start.startswith(ZIP_MAGICS):
         return Packing.ZIP
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower()
+    if start.startswith(_OLD_OFFICE):
+        kind = "has a password" if _ENCRYPTED_PACKAGE in start else "is an old one (.xls), or has a password"
+        raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"it {kind}")
     kind = next((kind for magic, kind in _FOREIGN.items() if start.startswith(magic)), None)
     kind = kind or next((kind for beginning, kind in _PAGES.items() if text.startswith(beginning)), None)
     if kind or start[257:262] == b"ustar":
-        if _ENCRYPTED_PACKAGE in start:
-            raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, "it is encrypted with a password; save it without one")
         found = f"found {kind or 'a tar archive'}{_titled(start)}"
-        raise Invalid(ErrorCode.FILE_NOT_CSV, f"{found}; expected CSV, CSV in gzip or zip, or an Excel workbook (.xlsx)")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"{found}; {_EXPECTED}")
     return Packing.NONE
 
 
@@ -132,7 +134,7 @@ def gunzip(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
         Invalid: FILE_TOO_LARGE, more than `max_bytes` unpacked; FILE_NOT_UNPACKED, damaged, cut off, or packed more
             than MAX_RATIO times.
     """
-    limits = Limits(max_bytes)
+    limits = _Limits(max_bytes)
     member = zlib.decompressobj(_GZIP_WINDOW)
     for piece in pieces:
         limits.packed += len(piece)
@@ -169,7 +171,7 @@ def unzip(file: IO[bytes], max_bytes: int) -> Iterator[bytes]:
             entry = _only_csv(archive)
             if entry.file_size > max_bytes:
                 raise Invalid(ErrorCode.FILE_TOO_LARGE, _too_large(max_bytes))
-            limits = Limits(max_bytes)
+            limits = _Limits(max_bytes)
             limits.packed = entry.compress_size
             with archive.open(entry) as member:
                 while data := member.read(_PIECE):
@@ -195,8 +197,8 @@ def check_directory(file: IO[bytes]) -> None:
         raise Invalid(ErrorCode.FILE_NOT_UNPACKED, "found a zip of very many files; expected exactly one")
 
 
-class Limits:
-    """How much was unpacked, and from how much: at most `max_bytes`, and MAX_RATIO times as much."""
+class _Limits:
+    """How much was unpacked, and from how much."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -204,7 +206,6 @@ class Limits:
         self.packed = 0
 
     def add(self, size: int) -> None:
-        """So many bytes more. Raises: Invalid, FILE_TOO_LARGE or FILE_NOT_UNPACKED."""
         self._unpacked += size
         if self._unpacked > self._max_bytes:
             raise Invalid(ErrorCode.FILE_TOO_LARGE, _too_large(self._max_bytes))
@@ -220,9 +221,9 @@ def _too_large(max_bytes: int) -> str:
 def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     entries = archive.infolist()
     if any(entry.filename == _WORKBOOK for entry in entries):
-        raise Invalid(ErrorCode.FILE_NOT_CSV, "found a Word or another Office document; expected CSV or an Excel workbook (.xlsx)")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"found a Word or another Office document; {_EXPECTED}")
     if any(entry.filename == "mimetype" for entry in entries):
-        raise Invalid(ErrorCode.FILE_NOT_CSV, "found an OpenDocument file (.ods) or an e-book; expected CSV or an Excel workbook (.xlsx)")
+        raise Invalid(ErrorCode.FILE_NOT_CSV, f"found an OpenDocument file (.ods) or an e-book; {_EXPECTED}")
     files = [entry for entry in entries if not entry.is_dir() and not _hidden(entry.filename)]
     if len(files) > 1:  # a read-me or a picture beside the one file of data is no second one
         files = _data_among(files) or files

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from posixpath import join, normpath
-from typing import IO, Final
+from typing import IO, Final, Protocol
 from xml.parsers.expat import ExpatError
 
 from pipeline.errors import Invalid
-from pipeline.uploads.unpack import DAMAGED, ENCRYPTED, Limits, check_directory
-from pipeline.uploads.workbook_cells import CellRules, Styles, read_rows, read_shared_strings
+from pipeline.uploads.unpack import DAMAGED, ENCRYPTED, MAX_RATIO, check_directory
+from pipeline.uploads.workbook_cells import CellRules, SheetReader, Styles, read_shared_strings
 from pipeline.uploads.workbook_xml import elements
 from schemas.errors import ErrorCode
 
@@ -24,12 +24,21 @@ _MOST_SHEET_BYTES: Final = 4 << 30
 _MOST_STRING_BYTES: Final = 100 << 20
 """The shared strings are held in memory, in up to four times as many bytes."""
 _MOST_OTHER_BYTES: Final = 16 << 20
+"""Of each other part. One of at most so many bytes may be packed as closely as it likes."""
 _SHOWN_SHEETS: Final = 20
+_TRUE: Final = {"1", "true"}
 
 _TYPES: Final = "[content_types].xml"
 _BOOK: Final = "xl/workbook.xml"
 _BINARY_BOOK: Final = "xl/workbook.bin"
 _SAVE_AS: Final = "in Excel choose Save As, Excel Workbook (.xlsx)"
+
+
+class Digest(Protocol):
+    """Takes the bytes that a content is known by."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take some more bytes."""
 
 
 @dataclass(frozen=True)
@@ -70,34 +79,49 @@ class Workbook:
             self._members = {_plain(member.filename): member for member in self._package.infolist()}
             self._refuse_other_kinds()
             self._relations = self._read_relations()
-            self._is_1904, sheets = self._read_sheets()
+            self._is_1904, self._recalculates, sheets = self._read_sheets()
         self._sheet = _chosen(sheets, sheet)
         others = [found.name for found in sheets if found is not self._sheet]
         self.warnings = [f"the sheet {self._sheet.name!r} of the workbook was read"]
         if others:
             self.warnings[0] += f"; left out: {_listed(others)} (--sheet NAME reads another one)"
 
-    def rows(self, *, comma_decimals: bool = False) -> Iterator[bytes]:
+    def rows(self, digest: Digest, *, comma_decimals: bool = False) -> Iterator[bytes]:
         """The sheet as CSV in UTF-8, in pieces: each of its rows is a line, all fields are in quotes.
 
+        `digest` takes the parts that the text is read from, as they are unpacked: the same ones however they are read.
         `comma_decimals`: a comma stands before decimals in the texts of this upload. Numbers are written with a point
         all the same, and never so that a reader could take it for one between groups of digits.
+
+        When all are read, a warning names the formulas that had no values.
 
         Raises:
             Invalid: WORKBOOK_NOT_READABLE, damaged, or larger than is allowed; FILE_TOO_LARGE, as text.
         """
+
+        def seen(part: str, most: int) -> Iterator[bytes]:
+            for piece in self._pieces(part, most):
+                digest.update(piece)
+                yield piece
+
         with _damage():
             strings = self._related("sharedStrings")
             styles = self._related("styles")
-            shared = read_shared_strings(self._pieces(strings, _MOST_STRING_BYTES)) if strings else []
-            dates = Styles.read(self._pieces(styles, _MOST_OTHER_BYTES)) if styles else Styles()
-            rules = CellRules(dates, is_1904=self._is_1904, comma_decimals=comma_decimals)
+            shared = read_shared_strings(seen(strings, _MOST_STRING_BYTES)) if strings else []
+            formats = Styles.read(self._pieces(styles, _MOST_OTHER_BYTES)) if styles else Styles()
+            rules = CellRules(formats, self._is_1904, comma_decimals, self._recalculates)
+            sheet = SheetReader(shared, rules)
             size = 0
-            for piece in read_rows(self._pieces(self._sheet.part, _MOST_SHEET_BYTES), shared, rules):
+            for piece in sheet.read(seen(self._sheet.part, _MOST_SHEET_BYTES)):
                 size += len(piece)
                 if size > self._max_bytes:
                     raise Invalid(ErrorCode.FILE_TOO_LARGE, f"more than {self._max_bytes} bytes as text")
                 yield piece
+        if sheet.without_value:
+            self.warnings.append(
+                f"{sheet.without_value:,} formulas have no value in the file and were read as they stand "
+                f"({', '.join(sheet.examples)}): open the workbook in Excel, save it, and upload it again"
+            )
 
     def _refuse_other_kinds(self) -> None:
         if len(self._members) > _MOST_MEMBERS:
@@ -120,36 +144,34 @@ class Workbook:
                 relations[attributes["Id"]] = attributes["Type"].rpartition("/")[2], part.lower()
         return relations
 
-    def _read_sheets(self) -> tuple[bool, list[_Sheet]]:
-        """Whether days are counted from 1904, and the sheets with cells, in their order."""
-        is_1904, sheets = False, []
+    def _read_sheets(self) -> tuple[bool, bool, list[_Sheet]]:
+        """Whether days are counted from 1904, whether formulas wait to be calculated, and the sheets with cells."""
+        is_1904, recalculates, sheets = False, False, []
         for name, attributes in elements(self._pieces(_BOOK, _MOST_OTHER_BYTES)):
             if name == "workbookPr":
-                is_1904 = attributes.get("date1904") in {"1", "true"}
+                is_1904 = attributes.get("date1904") in _TRUE
+            if name == "calcPr":
+                recalculates = attributes.get("fullCalcOnLoad") in _TRUE
             if name == "sheet":
                 relation = next(value for key, value in attributes.items() if key.rpartition(":")[2] == "id")
                 kind, part = self._relations[relation]
                 if kind == "worksheet":
                     sheets.append(_Sheet(attributes["name"], part, attributes.get("state", "visible") == "visible"))
-        return is_1904, sheets
+        return is_1904, recalculates, sheets
 
     def _related(self, kind: str) -> str | None:
         parts = (part for found, part in self._relations.values() if found == kind and part in self._members)
         return next(parts, None)
 
     def _pieces(self, part: str, most: int) -> Iterator[bytes]:
+        """A part as it is unpacked: no more than the directory says of it, which is looked at before it is opened."""
         member = self._members[part]
-        too_large = f"{member.filename[:100]} has more than {most >> 20} MB"
         if member.file_size > most:
-            raise _unreadable(too_large)
-        limits = Limits(most)
-        limits.packed = member.compress_size
+            raise _unreadable(f"{member.filename[:100]} has more than {most >> 20} MB")
+        if member.file_size > max(_MOST_OTHER_BYTES, member.compress_size * MAX_RATIO):
+            raise _unreadable(f"{member.filename[:100]} unpacks to more than {MAX_RATIO} times its size")
         with self._package.open(member) as opened:
             while data := opened.read(_PIECE):
-                try:
-                    limits.add(len(data))
-                except Invalid as fault:
-                    raise _unreadable(fault.detail if fault.code is ErrorCode.FILE_NOT_UNPACKED else too_large) from None
                 yield data
 
 

@@ -20,6 +20,7 @@ _MOST_CELLS: Final = 20_000_000
 _MOST_TEXT: Final = 1 << 16
 """Of a cell, in characters; Excel has room for half of it."""
 _MOST_BETWEEN_TAGS: Final = 1 << 20
+_SHOWN_CELLS: Final = 5
 _EXACT: Final = 10**15
 """Excel keeps 15 digits. What is larger, and not written digit by digit, was rounded."""
 
@@ -70,11 +71,16 @@ class Styles:
 
 @dataclass(frozen=True)
 class CellRules:
-    """How numbers become text: see `number_text` and `date_text`."""
+    """How cells become text: see `number_text` and `date_text`.
+
+    `recalculates`: the program that wrote the workbook has left its formulas to the next one, and has written none or
+    0 as their values.
+    """
 
     styles: Styles = Styles()
     is_1904: bool = False
     comma_decimals: bool = False
+    recalculates: bool = False
 
     def number(self, text: str, style: str | None) -> str:
         if style in self.styles.dates:
@@ -173,27 +179,18 @@ def read_shared_strings(pieces: Iterable[bytes]) -> list[str]:
     return strings
 
 
-def read_rows(pieces: Iterable[bytes], shared: list[str], rules: CellRules) -> Iterator[bytes]:
-    """The rows of a sheet as lines of CSV: row 7 is line 7, and one without text is a blank line.
+class SheetReader:
+    """Reads a sheet: its rows as lines of CSV. `without_value` counts the formulas that have none, and
+    `examples` names the first of their cells.
 
-    Raises:
-        Invalid: WORKBOOK_NOT_READABLE, more rows, columns or cells than are allowed, or rows out of order.
-        ExpatError, ValueError, IndexError: damaged.
+    There are millions of calls to the handlers of its elements: attributes are few, and looked up rarely.
     """
-    sheet = _SheetReader(shared, rules)
-    for _ in feed(sheet.parser, pieces):
-        _check_size(sheet.taken, _MOST_BETWEEN_TAGS)
-        if sheet.lines:
-            yield "".join(sheet.lines).encode("utf-8", "replace")
-            sheet.lines.clear()
-
-
-class _SheetReader:
-    """Handlers for the elements of a sheet. There are millions of calls: attributes are few, and looked up rarely."""
 
     def __init__(self, shared: list[str], rules: CellRules) -> None:
-        self.lines: list[str] = []
-        self.taken: list[str] = []
+        self.without_value = 0
+        self.examples: list[str] = []
+        self._lines: list[str] = []
+        self._taken: list[str] = []
         self._shared, self._rules = shared, rules
         self._columns: dict[str, int] = {}
         self._row: list[str] = []
@@ -201,39 +198,53 @@ class _SheetReader:
         self._kind: str | None = None
         self._style: str | None = None
         self._inline: list[str] = []
-        self._value = ""
-        self.parser = new_parser()
-        self.parser.StartElementHandler = self._root
-        self.parser.CharacterDataHandler = self.taken.append
+        self._value: str | None = None
+        self._formula: str | None = None
+        self._parser = new_parser()
+        self._parser.StartElementHandler = self._root
+        self._parser.CharacterDataHandler = self._taken.append
+
+    def read(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines, from the XML of a sheet: row 7 is line 7, and one without text is a blank line.
+
+        Raises:
+            Invalid: WORKBOOK_NOT_READABLE, more rows, columns or cells than are allowed, or rows out of order.
+            ExpatError, ValueError, IndexError: damaged.
+        """
+        for _ in feed(self._parser, pieces):
+            _check_size(self._taken, _MOST_BETWEEN_TAGS)
+            if self._lines:
+                yield "".join(self._lines).encode("utf-8", "replace")
+                self._lines.clear()
 
     def _root(self, name: str, _: dict[str, str]) -> None:
         """The prefix of the root is that of all elements of the sheet."""
         prefix = name[: -len("worksheet")]
-        self._names = tuple(prefix + each for each in ("c", "v", "row", "t", "rPh"))
-        self.parser.StartElementHandler, self.parser.EndElementHandler = self._start, self._end
+        self._names = tuple(prefix + each for each in ("c", "v", "row", "t", "f", "rPh"))
+        self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        cell, value, row, text, phonetic = self._names
+        cell, value, row, text, formula, phonetic = self._names
         if name == value:
-            self.taken.clear()
+            self._taken.clear()
         elif name == cell:
             place = attributes.get("r")
             self._column = self._column_of(place) if place else self._column + 1
             self._kind, self._style = attributes.get("t"), attributes.get("s")
-            self._value = ""
+            self._value = self._formula = None
             self._inline.clear()
-            self.taken.clear()
+            self._taken.clear()
         elif name == row:
             self._begin_row(attributes)
-        elif name == text:
-            self.taken.clear()
+        elif name in {text, formula}:
+            self._taken.clear()
         elif name == phonetic:
             self._skipped += 1
 
     def _end(self, name: str) -> None:
-        cell, value, row, text, phonetic = self._names
+        cell, value, row, text, formula, phonetic = self._names
         if name == value:
-            self._value = "".join(self.taken)
+            self._value = "".join(self._taken)
         elif name == cell:
             field = self._field()
             if field:
@@ -245,13 +256,20 @@ class _SheetReader:
             self._end_row()
         elif name == text:
             if not self._skipped:
-                self._inline.extend(self.taken)
-            self.taken.clear()
+                self._inline.extend(self._taken)
+            self._taken.clear()
+        elif name == formula:
+            self._formula = "".join(self._taken)
         elif name == phonetic:
             self._skipped -= 1
 
     def _field(self) -> str:
-        kind, value = self._kind, self._value
+        if self._formula is not None and self._lacks_value():
+            self.without_value += 1
+            if len(self.examples) < _SHOWN_CELLS:
+                self.examples.append(f"{_letters(self._column)}{self._number}")
+            return _field(f"={self._formula}")
+        kind, value = self._kind, self._value or ""
         if kind == "s":
             return self._shared[int(value)] if value else ""
         if kind is None or kind == "n":
@@ -262,12 +280,18 @@ class _SheetReader:
             return "TRUE" if value.strip() in {"1", "true"} else "FALSE"
         return _field(value)  # the text of a formula, an error such as #N/A, or a date in ISO 8601
 
+    def _lacks_value(self) -> bool:
+        """Of a cell with a formula. Some programs write 0 where they have not calculated it."""
+        if self._value is None:
+            return True
+        return self._kind in {None, "n"} and self._value in ({"", "0"} if self._rules.recalculates else {""})
+
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = int(attributes.get("r") or self._number + 1)
         if not self._number < number <= MOST_ROWS:
             found = f"row {number:,} stands behind row {self._number:,}"
             raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"{found}; a sheet has up to {MOST_ROWS:,} rows, in order")
-        self.lines.append("\n" * (number - self._number - 1))
+        self._lines.append("\n" * (number - self._number - 1))
         self._number, self._column = number, 0
         self._row = []
 
@@ -275,7 +299,7 @@ class _SheetReader:
         self._cells += len(self._row)
         if self._cells > _MOST_CELLS:
             raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"the sheet has more than {_MOST_CELLS:,} cells")
-        self.lines.append('"' + '","'.join(self._row) + '"\n' if self._row else "\n")
+        self._lines.append('"' + '","'.join(self._row) + '"\n' if self._row else "\n")
 
     def _column_of(self, place: str) -> int:
         letters = place.rstrip("0123456789")
@@ -288,6 +312,11 @@ class _SheetReader:
                 raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"it is damaged: {place[:20]!r} is no cell")
             self._columns[letters] = column
         return column
+
+
+def _letters(column: int) -> str:
+    """A for 1, AA for 27."""
+    return (_letters((column - 1) // 26) if column > 26 else "") + chr(65 + (column - 1) % 26)
 
 
 def _field(text: str) -> str:

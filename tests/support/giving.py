@@ -24,10 +24,8 @@ def give(database: Database, *received: ReceivedCommand) -> list[str]:
     """Carry out one batch; for each command `applied` or the code of its rejection."""
     apply_commands(received, database)
     said = {
-        (account, command_id, source): code or status
-        for account, command_id, source, status, code in rows(
-            database, "SELECT account_id, command_id, source, status, code FROM commands"
-        )
+        tuple(key): code or status
+        for *key, status, code in rows(database, "SELECT account_id, command_id, source, status, code FROM commands")
     }
     return [said[delivery.key] for delivery in received]
 

@@ -29,7 +29,7 @@ from schemas.topics import Topic
 def approve(
     sync_id: SyncIdArgument, account: Account, wait: Wait = False, user: UserId = None, as_json: AsJson = False
 ) -> None:
-    """Let a sync go on that is held: its reason says why. Columns that it names are left out.
+    """Let a sync go on that is held: its reason says why (`onhand sync show ID`). Columns that it names are left out.
 
     Exit codes with --wait as those of `onhand sync submit`.
     """

@@ -19,6 +19,7 @@ from schemas.identifiers import AccountId
 from schemas.states import SyncState
 
 HELD_EXIT_CODE: Final = 3
+DUPLICATE_EXIT_CODE: Final = 4
 REFRESH_SECONDS: Final = 0.5
 
 SyncIdArgument = Annotated[UUID, typer.Argument(metavar="ID", help="The sync's id.")]
@@ -125,6 +126,21 @@ def in_words(state: Row) -> str:
             return f"{status}: {_counts_in_words(state)}{_pace_in_words(state)}"
 
 
+def changes_in_words(job: Row) -> str:
+    """What a sync has done to the stock, or what a dry run would do, in a line."""
+    before, after = job["units_before"], job["units_after"]
+    raised, lowered, zeroed = (job[f"levels_{what}"] for what in ("raised", "lowered", "zeroed"))
+    levels = "level" if lowered == 1 else "levels"
+    return (
+        f"{lowered:,} {levels} lowered, {raised:,} raised, {zeroed:,} set to zero; "
+        f"{before:,} units before, {after:,} after ({_signed(after - before)})"
+    )
+
+
+def _signed(units: int) -> str:
+    return f"{units:+,}".replace("-", "\u2212") if units else "no change"
+
+
 def _counts_in_words(state: Row) -> str:
     counts = [f"{state['finished_count']:,} of {state['total_count']:,} rows", f"{state['success_count']:,} good"]
     others = {"error_count": "in error", "skipped_count": "skipped", "aborted_count": "aborted"}
@@ -139,17 +155,15 @@ def _pace_in_words(state: Row) -> str:
     return f"; {state['rows_per_s']:,} rows/s, {left} left"
 
 
-def finish(database: Database, job: Row, show: Callable[[Row], None]) -> None:
-    """Show how a sync ended that somebody has waited for, and exit as it says: 1 failed, 3 held, else go on.
+def finish(job: Row, show: Callable[[Row], None]) -> None:
+    """Show how a sync ended that somebody has waited for, and exit as it says.
 
-    One whose content was applied before ends as the earlier sync did.
+    1: it failed; 3: it is held; 4: it is a repeat. Else go on.
     """
     show(job)
-    if job["duplicate_of"] is not None:
-        earlier = job["duplicate_of"]
-        print_note(f"The same content was submitted before as {earlier}: nothing was done again. This is that sync:")
-        job = follow(database, SyncKey(job["account_id"], earlier), until_held=True)
-        show(job)
+    if job["status"] == SyncState.DUPLICATE:
+        print_note(f"Nothing was applied: sync {job['sync_id']} repeats {job['duplicate_of']}. --force applies it.")
+        raise typer.Exit(DUPLICATE_EXIT_CODE)
     if job["status"] == SyncState.HELD:
         print_note(f"Sync {job['sync_id']} is held: {job['held_reason']}")
         print_note(

@@ -16,7 +16,7 @@ from schemas.states import SyncState
 
 _LISTED = (
     *("sync_id", "warehouse_id", "customer_account_id", "status", "total_count", "success_count", "error_count"),
-    *("skipped_count", "aborted_count", "created_at", "url"),
+    *("skipped_count", "aborted_count", "duplicate_of", "created_at", "url"),
 )
 
 

@@ -12,7 +12,7 @@ import typer
 from infra.cli.context import Account, load_settings, open_database
 from infra.cli.failures import Failure
 from infra.cli.output import AsJson, Limit, print_bytes, print_csv, print_line, print_note, print_rows
-from infra.cli.syncs.jobs import SyncIdArgument, has_ended, require_job
+from infra.cli.syncs.jobs import SyncIdArgument, changes_in_words, has_ended, require_job
 from pipeline import sync_views
 from pipeline.store.database import Database
 from pipeline.store.pages import Row
@@ -118,6 +118,7 @@ def diff(
             raise Failure(f"Sync {sync_id} is still running: {job['status']}. Look again when it has ended.")
         rows = sync_views.sync_diffs(database, account, sync_id)
         _print(rows, DIFF_COLUMNS, form, limit)
+        print_note(f"Would be {changes_in_words(job)}.")
         if job["error_count"]:
             print_note(
                 f"{job['error_count']:,} of {job['total_count']:,} rows are in error and would not be applied: "

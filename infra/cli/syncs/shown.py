@@ -8,7 +8,7 @@ from consumers.connections import object_store
 from consumers.settings import Settings
 from infra.cli.context import open_database
 from infra.cli.output import print_json, print_line, print_one
-from infra.cli.syncs.jobs import can_be_tried_again, finish, follow, has_ended
+from infra.cli.syncs.jobs import can_be_tried_again, changes_in_words, finish, follow, has_ended
 from pipeline.store.pages import Row
 from pipeline.store.syncs import SyncKey
 from schemas.errors import ErrorCode
@@ -18,19 +18,9 @@ from schemas.uploads import RowAction
 _SHOWN: Final = (
     *("sync_id", "status", "error_code", "error", "held_reason", "abort_reason", "dry_run", "duplicate_of", "confirms"),
     *("reverts", "total_count", "success_count", "error_count", "skipped_count", "aborted_count", "finished_count"),
-    *("blank_count", "account_id", "customer_account_id", "warehouse_id", "url", "user_id", "on_error", "max_errors"),
-    *(
-        "duplicates",
-        "as_of",
-        "force",
-        "encoding",
-        "recognised_as",
-        "action",
-        "columns",
-        "created_at",
-        "updated_at",
-        "finished_at",
-    ),
+    *("blank_count", "levels_raised", "levels_lowered", "levels_zeroed", "units_before", "units_after", "account_id"),
+    *("customer_account_id", "warehouse_id", "url", "user_id", "on_error", "max_errors", "duplicates", "as_of"),
+    *("force", "encoding", "recognised_as", "action", "columns", "created_at", "updated_at", "finished_at"),
     *("rejects_key", "rejects_url"),
 )
 
@@ -41,7 +31,7 @@ def show_end(
     """Wait for a sync, show how it ended, and exit as it says; see `follow` and `finish`."""
     with open_database(settings) as database:
         job = follow(database, key, behind=behind, until_held=until_held)
-        finish(database, job, lambda ended: print_job(settings, ended, as_json=as_json))
+    finish(job, lambda ended: print_job(settings, ended, as_json=as_json))
 
 
 def print_job(settings: Settings, job: Row, *, as_json: bool) -> None:
@@ -56,6 +46,8 @@ def print_job(settings: Settings, job: Row, *, as_json: bool) -> None:
         print_json(job | {"next": steps})
         return
     print_one({name: _said(job[name]) for name in _SHOWN}, as_json=False)
+    if job["finished_at"] is not None and job["total_count"]:
+        print_line(f"stock: {'would be ' if job['dry_run'] else ''}{changes_in_words(job)}")
     for warning in job["warnings"]:
         print_line(f"warning: {warning}")
     for code, count in sorted(job["error_counts"].items(), key=lambda counted: (-counted[1], counted[0])):
@@ -73,7 +65,8 @@ def next_steps(job: Row) -> Iterator[str]:
     if not has_ended(job):
         return
     if job["duplicate_of"] is not None:
-        yield f"`onhand sync show {job['duplicate_of']}` shows the sync that applied the same content before"
+        yield f"`onhand sync show {job['duplicate_of']}` shows the sync that this one repeats"
+        yield "`onhand sync submit` with --force, or a drop into the folder force/, applies the file all the same"
     if can_be_tried_again(job):
         yield "mend what is wrong, in the file or around it, and submit the file again"
     if job["error_count"]:

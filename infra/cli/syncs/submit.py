@@ -1,13 +1,11 @@
 # ruff: noqa: PLR0913, PLR0917 - a parameter is an option of the command line
 """`onhand sync submit`: a file from here or from elsewhere becomes a sync."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+from uuid import uuid4
 
 import typer
 from pydantic import ValidationError
@@ -19,16 +17,13 @@ from infra.cli.context import (
     CustomerAccount,
     RequestedWarehouse,
     load_settings,
-    open_database,
     parse_instant,
 )
 from infra.cli.failures import Failure
 from infra.cli.messages import request
 from infra.cli.output import AsJson, print_json, print_line, print_note, progress
-from infra.cli.syncs.jobs import UserId, Wait, can_be_tried_again
+from infra.cli.syncs.jobs import UserId, Wait
 from infra.cli.syncs.shown import show_end
-from pipeline import sync_views
-from pipeline.store.pages import Row
 from pipeline.store.syncs import SyncKey
 from schemas.jobs import RequestSync, shown_url
 from schemas.states import Duplicates, FailurePolicy, Idempotency
@@ -37,7 +32,6 @@ from schemas.uploads import IGNORED, SUBMITTED_FOLDER, DecimalMark, RowAction, U
 
 _PIECE: Final = 2**20
 _NOWHERE: Final = "file:"
-_IS_NO_OPTION: Final = {"sync_id", "url", "etag", "version_id", "user_id", "force"}
 
 _ENCODING: Final = "The file's encoding, as cp1252, where it is neither UTF-8 nor UTF-16 with a byte order mark."
 _COLUMN: Final = "What the file calls a column: 'Artikelnummer=sku'; 'Shelf=ignore' leaves one out. Can be repeated."
@@ -70,19 +64,22 @@ def submit(
     as_of: Annotated[datetime | None, typer.Option(parser=parse_instant, metavar="TIME", help=_AS_OF)] = None,
     idempotency: Annotated[Idempotency, typer.Option(help=_IDEMPOTENCY)] = Idempotency.DELIVERY,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all rows, and change nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also if the same content was applied before.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also if the same file was applied before.")] = False,
     wait: Wait = False,
     user: UserId = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start a sync. A file is uploaded first. What was applied before is not applied again without --force.
+    """Start a sync. A file is uploaded first; each submission is a sync of its own.
 
     With --wait the exit code says how it ended:
     0: all rows were applied, or the good ones were (`onhand sync errors ID`).
     1: it ended in error, or was aborted.
-    3: it is held, since it would empty much of the warehouse, or its file
-    lacks many SKUs, or has columns with values that are not read and may mean
-    something. Nothing was applied. `onhand sync approve ID` lets it go on.
+    3: it is held for a person, and the reason says why: it would take much of
+    the stock, lacks many SKUs, has columns with values that are not read and
+    may mean something, or rows of the same file were applied before.
+    Nothing was applied. `onhand sync approve ID` lets it go on.
+    4: it repeats an earlier sync of the same file. Nothing was applied;
+    --force applies it all the same.
     """
     settings = load_settings()
     if (on_error is FailurePolicy.STOP_AFTER_ERRORS) != (max_errors is not None):
@@ -95,64 +92,35 @@ def submit(
     }  # fmt: skip
     if "://" in source:
         order = _order(fields | {"sync_id": uuid4(), "url": source})
-        request(settings, Topic.SYNCS, RequestSync.TYPE, str(order.sync_id), order)
-        known = None
     else:
-        order, known = _submit_file(settings, Path(source), _order(fields | {"sync_id": uuid4(), "url": _NOWHERE}))
+        order = _uploaded(settings, Path(source), _order(fields | {"sync_id": uuid4(), "url": _NOWHERE}))
+    request(settings, Topic.SYNCS, RequestSync.TYPE, str(order.sync_id), order)
     if not wait:
         told = {"sync_id": order.sync_id, "url": shown_url(order.url)}
         print_json(told) if as_json else print_line(str(order.sync_id))
         return
-    if known is None:
-        print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
-    show_end(settings, SyncKey(order.account_id, order.sync_id), behind=known, until_held=True, as_json=as_json)
+    print_note(f"Submitted as {order.sync_id}; it goes on whatever happens here.")
+    show_end(settings, SyncKey(order.account_id, order.sync_id), until_held=True, as_json=as_json)
 
 
-def _submit_file(settings: Settings, path: Path, order: RequestSync) -> tuple[RequestSync, Row | None]:
-    """Upload and request it, unless it is known; the request with the id of the sync, and the sync that was known."""
-    digest = _digest(path)
-    sync_id = order.sync_id if order.force else _sync_id(order, digest)
-    with open_database(settings) as database:
-        known = sync_views.sync_job(database, order.account_id, sync_id)
-    if known is not None and not can_be_tried_again(known):
-        print_note(
-            f"This file was submitted before, as {sync_id}: it is {known['status']}. `onhand sync show {sync_id}` says "
-            "what can be done; --force would apply all of its rows once more."
-        )
-        return order.model_copy(update={"sync_id": sync_id, "url": known["url"]}), known
-    if known is not None:
-        print_note(f"This file was submitted before, as {sync_id}, and failed: {known['error']} It is tried once more.")
-    key = f"{order.account_id}/{order.warehouse_id}/{SUBMITTED_FOLDER}/{sync_id}/{_key_name(path)}"
-    etag = _upload(settings, path, key, digest)
-    url = f"s3://{settings.s3_uploads_bucket}/{key}"
-    order = order.model_copy(update={"sync_id": sync_id, "url": url, "etag": etag})
-    request(settings, Topic.SYNCS, RequestSync.TYPE, str(sync_id), order)
-    return order, known
+def _uploaded(settings: Settings, path: Path, order: RequestSync) -> RequestSync:
+    """The request, for the file that is in the bucket now."""
+    key = f"{order.account_id}/{order.warehouse_id}/{SUBMITTED_FOLDER}/{order.sync_id}/{_key_name(path)}"
+    etag = _upload(settings, path, key)
+    return order.model_copy(update={"url": f"s3://{settings.s3_uploads_bucket}/{key}", "etag": etag})
 
 
-def _sync_id(order: RequestSync, digest: str) -> UUID:
-    """The same content for the same stock with the same options is the same sync."""
-    options = order.model_dump(mode="json", exclude=_IS_NO_OPTION, exclude_defaults=True)
-    return uuid5(NAMESPACE_URL, f"onhand:submit:{digest}:{json.dumps(options, sort_keys=True)}")
-
-
-def _digest(path: Path) -> str:
-    digest = sha256()
-    for piece in _pieces(path, "Reading"):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def _upload(settings: Settings, path: Path, key: str, digest: str) -> str:
+def _upload(settings: Settings, path: Path, key: str) -> str:
     """Put the file into the bucket; the ETag of the object."""
     store, bucket = object_store(settings), settings.s3_uploads_bucket
-    found = sha256()
+    before = path.stat()
 
     def pieces() -> Iterator[bytes]:
+        size = 0
         for piece in _pieces(path, "Uploading"):
-            found.update(piece)
+            size += len(piece)
             yield piece
-        if found.hexdigest() != digest:
+        if (size, path.stat().st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise Failure(f"{path} changes while it is read: submit it again when it is written.")
 
     store.upload_stream(bucket, key, pieces())

@@ -160,10 +160,10 @@ WITH target AS MATERIALIZED (
             old.available, old.on_hand, old.version, old.updated_at, t.shift, t.set_to, t.wants_quantity,
             t.wants_version, %(as_of)s, t.allow_negative, %(max_level)s) END AS fault,
         CASE WHEN t.shift IS NULL THEN old.on_hand ELSE old.available END AS named, old.version AS version_before,
-        old.updated_at AS changed_at
+        old.updated_at AS changed_at, old.on_hand - old.available AS beside
 )
-INSERT INTO changed (row, account_id, level_id, version, delta, after, fault, found)
-SELECT row, account_id, level_id, version, delta, after, fault, CASE
+INSERT INTO changed (row, account_id, level_id, version, delta, after, beside, fault, found)
+SELECT row, account_id, level_id, version, delta, after, beside, fault, CASE
     WHEN fault IS NULL THEN NULL
     WHEN fault = 'expected_version' THEN version_before::text
     WHEN fault = 'expected_quantity' THEN named::text

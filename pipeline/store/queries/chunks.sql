@@ -6,7 +6,8 @@
 -- `stage`: the validated rows. `owners`: whose stock in which warehouse the rows are about, by what they have in
 -- customer_account_id and warehouse; `fault` is what speaks against all rows that have this there.
 -- `copies`: rows that another row names the same thing as. `changed`: what became of the levels; `fault` is what a level
--- has against its row (see sync_fault), and `found` what it has instead; the to_ columns are of the other end of a move.
+-- has against its row (see sync_fault), and `found` what it has instead; `beside`: what it has on hand that is not
+-- available; the to_ columns are of the other end of a move.
 CREATE TEMPORARY TABLE IF NOT EXISTS stage (
     row integer, line bigint, byte_offset bigint, sku text COLLATE "C", quantity text, action text COLLATE "C",
     reason text DEFAULT '', location text COLLATE "C" DEFAULT '', to_location text COLLATE "C" DEFAULT '',
@@ -32,7 +33,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS copies (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS changed (
     row integer, account_id text COLLATE "C", level_id bigint, version bigint, delta bigint, after bigint,
-    to_level_id bigint, to_version bigint, to_after bigint, fault text, found text
+    to_level_id bigint, to_version bigint, to_after bigint, fault text, found text, beside bigint, to_beside bigint
 ) ON COMMIT DELETE ROWS
 
 -- name: copy_stage
@@ -221,18 +222,14 @@ WHERE moves.row = resolved.row
 INSERT INTO sync_diffs
     (account_id, sync_id, month, row, leg, owner_account_id, warehouse_id, sku, location_id, lot_id, before, after)
 SELECT %(account_id)s, %(sync_id)s, %(month)s, c.row, leg.number, c.account_id, r.warehouse_id, s.sku,
-       leg.location_id, s.lot, leg.after - leg.delta + beside.units, leg.after + beside.units
+       leg.location_id, s.lot, leg.after - leg.delta + leg.beside, leg.after + leg.beside
 FROM changed AS c
 JOIN stage AS s USING (row)
 JOIN resolved AS r USING (row)
 CROSS JOIN LATERAL (VALUES
-    (1, r.location_id, c.level_id, c.version, c.delta, c.after),
-    (2, r.to_location_id, c.to_level_id, c.to_version, -c.delta, c.to_after)
-) AS leg (number, location_id, level_id, version, delta, after)
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(on_hand - available), 0) AS units
-    FROM levels WHERE account_id = c.account_id AND level_id = leg.level_id
-) AS beside
+    (1, r.location_id, c.version, c.delta, c.after, c.beside),
+    (2, r.to_location_id, c.to_version, -c.delta, c.to_after, c.to_beside)
+) AS leg (number, location_id, version, delta, after, beside)
 WHERE leg.version IS NOT NULL
 
 -- name: note_faults
@@ -259,6 +256,34 @@ WHERE c.row = resolved.row AND c.fault IS NOT NULL
 -- All rows but those in error are not applied because of those.
 UPDATE resolved SET status = 'aborted', errors = NULL, merged_into = NULL
 WHERE errors IS NULL OR status = 'skipped'
+
+-- name: forget_changes
+-- None of the changes would be made, since not all rows are good.
+DELETE FROM changed
+
+-- name: sum_changes
+-- How many levels are raised, lowered, and lowered to nothing, the units on hand in them before and after, and how many
+-- moves there are: without one, each level is there once.
+SELECT count(*) FILTER (WHERE delta > 0), count(*) FILTER (WHERE delta < 0 AND after + beside <> 0),
+       count(*) FILTER (WHERE delta < 0 AND after + beside = 0),
+       coalesce(sum(after + beside - delta), 0)::bigint, coalesce(sum(after + beside), 0)::bigint, count(to_version)
+FROM changed
+WHERE version IS NOT NULL
+
+-- name: sum_changes_with_moves
+-- The same where several rows can have changed a level: from what it was before the first to what it is after the last.
+WITH legs AS (
+    SELECT level_id, version, delta, after + beside AS on_hand FROM changed WHERE version IS NOT NULL
+    UNION ALL
+    SELECT to_level_id, to_version, -delta, to_after + to_beside FROM changed WHERE to_version IS NOT NULL
+), by_level AS (
+    SELECT sum(delta) AS delta, (array_agg(on_hand ORDER BY version DESC))[1] AS on_hand FROM legs GROUP BY level_id
+)
+SELECT count(*) FILTER (WHERE delta > 0), count(*) FILTER (WHERE delta < 0 AND on_hand <> 0),
+       count(*) FILTER (WHERE delta < 0 AND on_hand = 0),
+       coalesce(sum(on_hand - delta), 0)::bigint, coalesce(sum(on_hand), 0)::bigint
+FROM by_level
+WHERE delta <> 0
 
 -- name: abort_stage
 -- The rows of a chunk that the abort of its job came before. Those that are wrong in themselves are told so.

@@ -1,15 +1,15 @@
 -- name: add_range
 -- One more range of the file; a range that is known stays as it is. Nothing is added to a job that is not being planned.
-INSERT INTO sync_ranges (account_id, sync_id, range, start_byte, size, first_line, content_hash)
-SELECT account_id, sync_id, %(range)s, %(start_byte)s, %(size)s, %(first_line)s, %(content_hash)s
+INSERT INTO sync_ranges (account_id, sync_id, range, start_byte, size, first_line)
+SELECT account_id, sync_id, %(range)s, %(start_byte)s, %(size)s, %(first_line)s
 FROM sync_jobs
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND status = 'planning' AND planning = %(planning)s
 ON CONFLICT DO NOTHING
 
 -- name: ranges
 -- All ranges of a job, in file order.
-SELECT range, start_byte, size, first_line, content_hash, status, object_key, pieces, piece_rows, row_count, invalid_count,
-       blank_count, warnings, watched, evidence, first_row, attempts
+SELECT range, start_byte, size, first_line, status, object_key, pieces, piece_rows, row_count, invalid_count, blank_count,
+       warnings, sums, watched, evidence, first_row, attempts
 FROM sync_ranges
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 ORDER BY range
@@ -23,7 +23,7 @@ DELETE FROM sync_ranges WHERE account_id = %(account_id)s AND sync_id = %(sync_i
 UPDATE sync_ranges
 SET status = 'done', object_key = %(object_key)s, pieces = %(pieces)s, piece_rows = %(piece_rows)s,
     row_count = %(row_count)s, invalid_count = %(invalid_count)s, blank_count = %(blank_count)s, warnings = %(warnings)s,
-    watched = %(watched)s, evidence = %(evidence)s, retry_at = NULL, updated_at = clock_timestamp()
+    sums = %(sums)s, watched = %(watched)s, evidence = %(evidence)s, retry_at = NULL, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND range = %(range)s AND status = 'pending'
 
 -- name: forget_ranges

@@ -47,7 +47,7 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 UPDATE sync_jobs
 SET source_bucket = %(bucket)s, source_key = %(key)s, source_etag = %(etag)s, source_size = %(size)s,
     object_etag = %(object_etag)s, object_version = coalesce(%(version_id)s, object_version), warnings = warnings || %(warnings)s::jsonb,
-    source_doubt = %(doubt)s, updated_at = clock_timestamp()
+    source_doubt = %(doubt)s, content_hash = %(content_hash)s, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND source_key IS NULL AND status = 'planning'
     AND planning = %(planning)s
 
@@ -65,31 +65,14 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
 -- name: set_range_count
 -- The whole file is cut.
-UPDATE sync_jobs SET range_count = %(range_count)s, updated_at = clock_timestamp()
+UPDATE sync_jobs
+SET range_count = %(range_count)s, content_hash = %(content_hash)s, updated_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s AND status = 'planning' AND planning = %(planning)s
-
--- name: hold_content
--- One after the other: of two jobs with the same content, the second one finds the first.
-SELECT pg_advisory_xact_lock(hashtextextended(%(account_id)s || encode(%(content_hash)s, 'hex'), 2))
-
--- name: same_content
--- An earlier job that has applied this content to this warehouse, or is about to.
-SELECT sync_id, status
-FROM sync_jobs
-WHERE account_id = %(account_id)s AND content_hash = %(content_hash)s AND sync_id <> %(sync_id)s
-    AND warehouse_id = %(warehouse_id)s AND customer_account_id IS NOT DISTINCT FROM %(customer_account_id)s
-    AND NOT dry_run AND duplicate_of IS NULL
-    AND (success_count > 0 OR status IN ('held', 'processing'))
-    AND NOT EXISTS (
-        SELECT FROM sync_jobs AS r
-        WHERE r.account_id = sync_jobs.account_id AND r.reverts = sync_jobs.sync_id AND r.success_count > 0)
-ORDER BY created_at
-LIMIT 1
 
 -- name: end_as_duplicate
 -- The job ends without having done anything: an earlier one has.
 UPDATE sync_jobs
-SET status = 'success', duplicate_of = %(duplicate_of)s, content_hash = %(content_hash)s,
+SET status = 'duplicate', duplicate_of = %(duplicate_of)s,
     warnings = warnings || %(warnings)s::jsonb, updated_at = clock_timestamp(), finished_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 
@@ -97,7 +80,7 @@ WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
 -- The rows of the job are counted and lie in chunks. It goes on, is held, or ends where it has no rows.
 UPDATE sync_jobs
 SET status = %(status)s, total_count = %(total_count)s, invalid_count = %(invalid_count)s, blank_count = %(blank_count)s,
-    chunk_count = %(chunk_count)s, content_hash = %(content_hash)s, warnings = warnings || %(warnings)s::jsonb,
+    chunk_count = %(chunk_count)s, warnings = warnings || %(warnings)s::jsonb,
     held_reason = %(held_reason)s, abort_reason = %(abort_reason)s, updated_at = clock_timestamp(),
     finished_at = CASE WHEN %(chunk_count)s = 0 THEN clock_timestamp() END
 WHERE account_id = %(account_id)s AND sync_id = %(sync_id)s
@@ -136,6 +119,11 @@ SET success_count = success_count + %(success)s,
             GROUP BY key
         ) AS summed
     ),
+    levels_raised = levels_raised + %(levels_raised)s,
+    levels_lowered = levels_lowered + %(levels_lowered)s,
+    levels_zeroed = levels_zeroed + %(levels_zeroed)s,
+    units_before = units_before + %(units_before)s,
+    units_after = units_after + %(units_after)s,
     chunks_done = chunks_done + %(chunks)s,
     updated_at = clock_timestamp(),
     status = CASE

@@ -466,7 +466,7 @@ CREATE TABLE sync_jobs (
     confirms            uuid,
     reverts             uuid,
     status              text NOT NULL DEFAULT 'pending' CHECK
-        (status IN ('pending', 'planning', 'held', 'processing', 'success', 'partial', 'error', 'aborted')),
+        (status IN ('pending', 'planning', 'held', 'processing', 'success', 'partial', 'error', 'aborted', 'duplicate')),
     items_month         date NOT NULL DEFAULT date_trunc('month', now() AT TIME ZONE 'UTC')::date,
     requested_etag      text, -- what the request pins the file to
     requested_version   text,
@@ -477,7 +477,7 @@ CREATE TABLE sync_jobs (
     source_etag         text,
     source_size         bigint,
     source_doubt        text, -- why it may not be all of the file
-    content_hash        bytea,
+    content_hash        bytea, -- of all bytes of the file, unpacked and in their own encoding
     layout              jsonb,
     range_count         integer,
     ranges_done         integer NOT NULL DEFAULT 0,
@@ -490,6 +490,11 @@ CREATE TABLE sync_jobs (
     skipped_count       bigint NOT NULL DEFAULT 0,
     aborted_count       bigint NOT NULL DEFAULT 0,
     blank_count         bigint NOT NULL DEFAULT 0,
+    levels_raised       bigint NOT NULL DEFAULT 0, -- levels that changed, and the units on hand in all of these
+    levels_lowered      bigint NOT NULL DEFAULT 0,
+    levels_zeroed       bigint NOT NULL DEFAULT 0,
+    units_before        bigint NOT NULL DEFAULT 0,
+    units_after         bigint NOT NULL DEFAULT 0,
     error_counts        jsonb NOT NULL DEFAULT '{}',
     warnings            jsonb NOT NULL DEFAULT '[]',
     error_code          text,
@@ -505,9 +510,11 @@ CREATE TABLE sync_jobs (
     finished_at         timestamptz,
     PRIMARY KEY (account_id, sync_id),
     CHECK (finished_at IS NULL OR success_count + error_count + skipped_count + aborted_count = total_count),
-    CHECK (finished_at IS NOT NULL OR status NOT IN ('success', 'partial', 'error'))
+    CHECK (finished_at IS NOT NULL OR status NOT IN ('success', 'partial', 'error', 'duplicate')),
+    CHECK ((status = 'duplicate') = (duplicate_of IS NOT NULL))
 );
 CREATE INDEX sync_jobs_content ON sync_jobs (account_id, content_hash) WHERE content_hash IS NOT NULL;
+CREATE INDEX sync_jobs_reverts ON sync_jobs (account_id, reverts) WHERE reverts IS NOT NULL;
 CREATE INDEX sync_jobs_unfinished ON sync_jobs (updated_at) WHERE finished_at IS NULL;
 
 -- A job goes from state to state as SYNC_TRANSITIONS of schemas/states.py says, and no other way.
@@ -516,7 +523,7 @@ BEGIN
     IF (OLD.status, NEW.status) NOT IN (
         ('pending', 'planning'), ('pending', 'error'), ('pending', 'aborted'),
         ('planning', 'held'), ('planning', 'processing'), ('planning', 'success'), ('planning', 'error'),
-        ('planning', 'aborted'),
+        ('planning', 'aborted'), ('planning', 'duplicate'),
         ('held', 'processing'), ('held', 'aborted'),
         ('processing', 'success'), ('processing', 'partial'), ('processing', 'error'), ('processing', 'aborted'),
         ('error', 'planning')
@@ -531,6 +538,7 @@ CREATE TRIGGER sync_jobs_transition BEFORE UPDATE OF status ON sync_jobs
 
 -- The file's ranges of bytes, cut at edges of records; each is a checkpoint of the planning. `object_key` has its rows by
 -- chunk, one chunk behind the other; `pieces` says how many bytes those of each chunk are, and `piece_rows` how many rows.
+-- `sums`: rows and units by action, for the wipe guard.
 -- `first_row` is known once all ranges before it were read. `attempts`: how often it has failed. `under_way`: how often it
 -- was begun and did not end; of those only the last ones still run, the others were lost with their workers.
 CREATE TABLE sync_ranges (
@@ -540,7 +548,6 @@ CREATE TABLE sync_ranges (
     start_byte    bigint NOT NULL,
     size          bigint NOT NULL,
     first_line    bigint NOT NULL,
-    content_hash  bytea NOT NULL,
     status        text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'done')),
     object_key    text,
     pieces        bigint[],
@@ -549,6 +556,7 @@ CREATE TABLE sync_ranges (
     invalid_count integer,
     blank_count   integer,
     warnings      jsonb,
+    sums          jsonb,
     evidence      jsonb,
     watched       jsonb, -- what its rows have in columns that are not read and may say what a row does
     first_row     integer,
