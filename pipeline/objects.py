@@ -123,6 +123,16 @@ class ObjectStore:
             metadata=answer.get("Metadata", {}),
         )
 
+    def exists(self, bucket: str, key: str) -> bool:
+        """Whether there is an object under the key."""
+        try:
+            self.head(bucket, key)
+        except Invalid as error:
+            if error.code is not ErrorCode.FILE_NOT_FOUND:
+                raise
+            return False
+        return True
+
     def stream(  # noqa: PLR0913 - what to read, and from where
         self, bucket: str, key: str, *, etag: str, chunk_size: int, version_id: str | None = None, start: int = 0
     ) -> Iterator[bytes]:

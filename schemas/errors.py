@@ -404,7 +404,7 @@ class ErrorCode(StrEnum):
     WORKBOOK_NOT_READABLE = (
         "WORKBOOK_NOT_READABLE",
         "The Excel workbook cannot be read.",
-        "Save it as Excel Workbook (.xlsx), without macros and without a password, or as CSV UTF-8, and upload it again.",
+        "Save it as Excel Workbook (.xlsx) without macros and without a password, or as CSV UTF-8; upload it again.",
     )
     UNKNOWN_SHEET = (
         "UNKNOWN_SHEET",

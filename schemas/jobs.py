@@ -236,7 +236,7 @@ class SyncStatus(Fact):
     confirms: UUID | None
     reverts: UUID | None
     rejects_key: str | None
-    """Of the file of rejects, in the uploads bucket."""
+    """Of the file of rejects, in the uploads bucket. A workbook follows beside it, named .xlsx, if it has room."""
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None

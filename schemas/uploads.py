@@ -22,7 +22,7 @@ UPLOAD_SUFFIXES: Final = ("csv", "txt", "tsv", "gz", "zip", "xlsx")
 SUBMITTED_FOLDER: Final = "submitted"
 """Files at {account_id}/{warehouse_id}/submitted/… belong to a request that names them: their drop is no request."""
 REJECTS_PREFIX: Final = "rejects/"
-"""Where in the uploads bucket the files of rejects are: rejects/{account_id}/{sync_id}.csv."""
+"""Where in the uploads bucket the files of rejects are: rejects/{account_id}/{sync_id}.csv, and .xlsx beside it."""
 
 
 class UploadColumn(StrEnum):

@@ -1,92 +1,17 @@
-"""Excel workbooks as uploads: their cells as text, their sheets, hostile ones, and the way from a drop to the levels."""
+"""A workbook as text: its cells, its sheets, and which one is read."""
 
 import io
-import zipfile
-from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
-import polars as pl
 import pytest
-import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Invalid
 from pipeline.syncs.content import content_digest
-from pipeline.uploads.workbook import Workbook, is_workbook
+from pipeline.uploads.workbook import Workbook
 from schemas.errors import ErrorCode
-from tests.support.desk import Desk
-
-MOST = 10**8
-MANY = 100_000
-NS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-
-
-def written(fill: Callable[[Any], object], **options: Any) -> bytes:
-    """A workbook as XlsxWriter makes it."""
-    file = io.BytesIO()
-    book = xlsxwriter.Workbook(file, options)
-    fill(book)
-    book.close()
-    return file.getvalue()
-
-
-def of_rows(*rows: Sequence[Any], name: str = "Stock") -> bytes:
-    """A workbook of one sheet; strings are text cells, numbers are number cells."""
-
-    def fill(book: Any) -> None:
-        sheet = book.add_worksheet(name)
-        for number, row in enumerate(rows):
-            for column, value in enumerate(row):
-                if isinstance(value, str):
-                    sheet.write_string(number, column, value)
-                elif value is not None:
-                    sheet.write(number, column, value)
-
-    return written(fill, default_date_format="yyyy-mm-dd")
-
-
-def by_hand(
-    rows: str,
-    *,
-    strings: str = "",
-    formats: Sequence[str] = (),
-    book: str = "",
-    parts: dict[str, bytes] | None = None,
-    sheet: str | None = None,
-    types: str = "sheet.main",
-) -> bytes:
-    """A workbook whose XML is written out: `rows` are those of its sheet, `formats` the styles from 1 on."""
-    numbers = "".join(f'<numFmt numFmtId="{200 + n}" formatCode="{code}"/>' for n, code in enumerate(formats))
-    styles = "".join(f'<xf numFmtId="{200 + n}"/>' for n in range(len(formats)))
-    content = {
-        "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Override PartName="/xl/workbook.xml" '
-        f'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.{types}+xml"/></Types>',
-        "xl/workbook.xml": f'<workbook xmlns="{NS}" xmlns:r="{REL}">{book}<sheets>'
-        '<sheet name="Stock" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">'
-        f'<Relationship Id="r1" Type="{REL}/worksheet" Target="worksheets/sheet1.xml"/>'
-        f'<Relationship Id="r2" Type="{REL}/sharedStrings" Target="/xl/sharedStrings.xml"/>'
-        f'<Relationship Id="r3" Type="{REL}/styles" Target="styles.xml"/></Relationships>',
-        "xl/sharedStrings.xml": f'<sst xmlns="{NS}">{strings}</sst>',
-        "xl/styles.xml": f'<styleSheet xmlns="{NS}"><numFmts>{numbers}</numFmts><cellStyleXfs><xf numFmtId="14"/>'
-        f'</cellStyleXfs><cellXfs><xf numFmtId="0"/>{styles}</cellXfs></styleSheet>',
-        "xl/worksheets/sheet1.xml": sheet or f'<worksheet xmlns="{NS}"><sheetData>{rows}</sheetData></worksheet>',
-        **(parts or {}),
-    }
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as package:
-        for name, data in content.items():
-            package.writestr(name, data)
-    return file.getvalue()
-
-
-def lines(content: bytes, sheet: str | None = None, **how: bool) -> list[bytes]:
-    book = Workbook(io.BytesIO(content), sheet, MOST)
-    return b"".join(book.rows(content_digest(), **how)).split(b"\n")[:-1]
+from tests.support.workbooks import MOST, NS, by_hand, lines, of_rows, written
 
 
 def cell(xml: str, **parts: Any) -> str:
@@ -132,7 +57,7 @@ def refusal(content: bytes, sheet: str | None = None) -> Invalid:
         ('<c r="A1" t="str"><f>"a"&amp;"b"</f><v>ab</v></c>', "ab"),
         ('<c r="A1" t="d"><v>2026-03-01</v></c>', "2026-03-01"),
         ('<c r="A1" t="inlineStr"><is><t>00123</t></is></c>', "00123"),
-        ('<c r="A1" t="inlineStr"><is><r><t>a</t></r><r><rPr><b/></rPr><t xml:space="preserve"> b</t></r></is></c>', "a b"),
+        ('<c r="A1" t="inlineStr"><is><r><t>a</t></r><r><rPr><b/></rPr><t> b</t></r></is></c>', "a b"),
         ('<c r="A1" t="inlineStr"><is><t>two\n\nlines\r\n</t></is></c>', "two  lines "),
         ('<c r="A1" t="inlineStr"><is><t>6" pipe</t></is></c>', '6"" pipe'),
         ('<c r="A1" t="inlineStr"><is><t>a_x0007_b_x005F_x0007_c_xD83D_</t></is></c>', "a\x07b_x0007_c_xD83D_"),
@@ -186,12 +111,13 @@ def test_days_can_be_counted_from_1904() -> None:
 
 
 def test_where_a_comma_stands_before_decimals_no_number_cell_looks_grouped() -> None:
-    content = by_hand('<row><c><v>1.125</v></c><c><v>1.5</v></c><c><v>1000</v></c></row>')
+    content = by_hand("<row><c><v>1.125</v></c><c><v>1.5</v></c><c><v>1000</v></c></row>")
     assert lines(content, comma_decimals=True) == [b'"1.1250","1.5","1000"']
 
 
 def test_the_line_is_the_number_of_the_row_of_the_sheet() -> None:
-    rows = '<row r="3"><c r="B3"><v>1</v></c></row><row r="4"/><row r="6"><c r="A6" t="inlineStr"><is><t/></is></c></row>'
+    empty = '<row r="4"/><row r="6"><c r="A6" t="inlineStr"><is><t/></is></c></row>'
+    rows = f'<row r="3"><c r="B3"><v>1</v></c></row>{empty}'
     assert lines(by_hand(rows)) == [b"", b"", b'"","1"', b"", b"", b""]
 
 
@@ -201,7 +127,8 @@ def test_only_the_first_of_merged_cells_has_the_text() -> None:
 
 
 def test_elements_may_have_prefixes() -> None:
-    sheet = f'<x:worksheet xmlns:x="{NS}"><x:sheetData><x:row><x:c><x:v>5</x:v></x:c></x:row></x:sheetData></x:worksheet>'
+    rows = "<x:row><x:c><x:v>5</x:v></x:c></x:row>"
+    sheet = f'<x:worksheet xmlns:x="{NS}"><x:sheetData>{rows}</x:sheetData></x:worksheet>'
     assert lines(by_hand("", sheet=sheet)) == [b'"5"']
 
 
@@ -270,58 +197,38 @@ def test_a_sheet_that_is_not_there_is_an_error_that_names_those_that_are(wanted:
     assert refused.detail == f"found no {wanted!r}; the workbook has 'Notes', 'Secret', 'Stock', 'Deep', 'Märkte 2'"
 
 
-# The whole way --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("xml", "text"),
+    [
+        ("<f>A2</f>", "=A2"),
+        ("<f>A2</f><v></v>", "=A2"),
+        ("<f>A2</f><v>0</v>", "0"),
+        ('<f t="shared" si="0"/>', "="),
+    ],
+)
+def test_a_number_of_a_formula_is_its_value_or_else_the_formula(xml: str, text: str) -> None:
+    assert cell(f'<c r="A1">{xml}</c>') == text
+    assert cell(f'<c r="A1" t="n">{xml}</c>') == text
 
 
-def levels(desk: Desk) -> dict[str, int]:
-    return dict(desk.ask("SELECT sku, on_hand FROM levels WHERE account_id = 'acme'"))
+def test_a_text_of_a_formula_may_be_empty() -> None:
+    assert cell('<c r="A1" t="str"><f>""</f><v></v></c><c><v>1</v></c>') == '","1'
 
 
-@pytest.mark.parametrize("name", ["stock.xlsx", "stock.csv", "export"])
-def test_a_workbook_is_an_upload_whatever_its_name_is(desk: Desk, name: str) -> None:
-    content = of_rows(
-        ["Stock of March", None], [None, None], ["SKU", "Quantity", "Colour"], ["S1", 5, "red"], ["S2", 1250, 123], ["S3", 7.0]
-    )  # fmt: skip
-    sync_id = desk.request(desk.put(content, f"acme/w1/{name}"))
-    desk.run(sync_id)
-    assert desk.counts(sync_id) == ("success", 3, 3, 0, 0), desk.job(sync_id)["error"]
-    assert levels(desk) == {"S1": 5, "S2": 1250, "S3": 7}
-    assert desk.ask("SELECT row, line FROM sync_items WHERE sync_id = %s ORDER BY row", sync_id) == [
-        (1, 4), (2, 5), (3, 6)]  # fmt: skip
-    assert "the sheet 'Stock' of the workbook was read" in desk.job(sync_id)["warnings"]
+def test_zero_is_no_value_where_the_program_has_left_its_formulas_to_excel() -> None:
+    written_by_program = written(lambda book: book.add_worksheet().write_formula(0, 0, "=2+3"))
+    book = Workbook(io.BytesIO(written_by_program), None, MOST)
+    assert b"".join(book.rows(content_digest())) == b'"=2+3"\n'
+    assert "1 of them (A1)" in book.warnings[1]
+    known = written(lambda book: book.add_worksheet().write_formula(0, 0, "=2+3", value=5))
+    assert lines(known) == [b'"5"']
 
 
-def test_a_request_names_the_sheet(desk: Desk) -> None:
-    def fill(book: Any) -> None:
-        for name, quantity in (("March", 1), ("April", 9)):
-            sheet = book.add_worksheet(name)
-            sheet.write_row(0, 0, ["sku", "quantity"])
-            sheet.write_row(1, 0, ["S1", quantity])
-
-    content = written(fill)
-    desk.run(desk.request(desk.put(content), sheet="April"))
-    assert levels(desk) == {"S1": 9}
-    job = desk.job(desk.request(desk.put(content), sheet="May"))
-    assert (job["status"], job["error_code"]) == ("error", "UNKNOWN_SHEET")
-    assert "found no 'May'; the workbook has 'March', 'April'" in job["error"]
-
-
-@pytest.mark.parametrize("decimal", [None, ",", "."])
-def test_a_number_cell_never_has_two_readings(desk: Desk, decimal: str | None) -> None:
-    content = of_rows(["sku", "quantity", "note"], ["S1", 1, "250"], ["S2", 1000, 125], ["S3", 1.125, "x"], ["S4", "1.000"])
-    sync_id = desk.sync(content, decimal=decimal)
-    fates = desk.items(sync_id)
-    assert levels(desk) == {"S1": 1, "S2": 1000} | ({",": {"S4": 1000}, ".": {"S4": 1}}.get(decimal or "", {}))
-    assert fates[3] == ("error", {"QUANTITY_NOT_AN_INTEGER"})
-    if decimal is None:
-        assert fates[4] == ("error", {"QUANTITY_AMBIGUOUS"})
-
-
-def test_cells_that_are_wrong_are_errors_of_their_rows(desk: Desk) -> None:
-    content = of_rows(
-        ["sku", "quantity"], ["S1", "5"], ["S2", True], ["S3", datetime(2026, 3, 1)], ["00123", 4], [1.23456789012e17, 4]
-    )  # fmt: skip
-    sync_id = desk.sync(content)
-    assert [codes for _, codes in desk.items(sync_id).values()] == [
-        set(), {"QUANTITY_NOT_AN_INTEGER"}, {"QUANTITY_NOT_AN_INTEGER"}, {"UNKNOWN_SKU"}, {"SKU_SCIENTIFIC"}]  # fmt: skip
-    assert desk.ask("SELECT sku FROM sync_items WHERE sync_id = %s AND row = 4", sync_id) == [("00123",)]
+def test_the_same_workbook_has_the_same_digest_however_it_is_read() -> None:
+    content = of_rows(["sku", "quantity"], ["S1", 1.125])
+    point, comma, other = content_digest(), content_digest(), content_digest()
+    plain = b"".join(Workbook(io.BytesIO(content), None, MOST).rows(point))
+    assert plain != b"".join(Workbook(io.BytesIO(content), None, MOST).rows(comma, comma_decimals=True))
+    assert point.digest() == comma.digest()
+    list(Workbook(io.BytesIO(of_rows(["sku", "quantity"], ["S1", 2])), None, MOST).rows(other))
+    assert point.digest() != other.digest()

@@ -92,3 +92,8 @@ def _is(contract: TypeAdapter[str], text: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def workbook_key(rejects_key: str) -> str:
+    """Where the workbook of rejects lies: beside the CSV file."""
+    return rejects_key.removesuffix(".csv") + ".xlsx"

@@ -48,7 +48,7 @@ def rejects_file(layout: Layout, rows: Iterable[Reject]) -> Iterator[bytes]:
     behind the two columns, so that these are in one place.
     """
     lines = _Lines(layout)
-    piece = [_BOM, lines.header()]
+    piece = [_BOM, lines.first()]
     size = 0
     for row in rows:
         line = lines.line(row)
@@ -95,7 +95,9 @@ def _quoted(delimiter: bytes) -> re.Pattern[bytes]:
     return re.compile(b'"((?:[^"]++|"")*+)"(?=%b|\\Z)' % re.escape(delimiter))
 
 
-class _Lines:
+class RejectFields:
+    """The fields of the file's header and rows, neither in quotes nor made safe for spreadsheets."""
+
     def __init__(self, layout: Layout) -> None:
         self._delimiter = layout.delimiter.encode()
         self._mended = layout.from_rejects
@@ -105,35 +107,42 @@ class _Lines:
         self._dropped = {*range(len(layout.names))} - {*self._kept}
         names = [layout.names[n].encode(errors="replace") for n in self._kept]
         self._names = [formula_unsafe_bytes(name) for name in names] if self._mended else names
+
+    def header(self) -> list[bytes]:
+        """The names of the upload's columns, and ERROR_COLUMNS."""
+        return [*self._names, *(name.encode() for name in ERROR_COLUMNS)]
+
+    def fields(self, row: Reject) -> list[bytes]:
+        """Those of a row, and what is wrong with it; surplus ones stand behind that."""
+        fields = fields_of(row.raw, self._delimiter, self._columns, quoting=self._quoting)
+        if self._mended:
+            fields = [formula_unsafe_bytes(field) for n, field in enumerate(fields) if n not in self._dropped]
+        count = len(self._names)
+        missing = [b""] * (count - len(fields))
+        return [*fields[:count], *missing, *_told(row), *fields[count:]]
+
+
+class _Lines(RejectFields):
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout)
         delimiter = re.escape(self._delimiter)
         begins_like_a_formula = UNSAFE_PATTERN.removeprefix("^").encode()
         self._row_needs_care = re.compile(b'[\r\n"]|(?:^|%b)%b' % (delimiter, begins_like_a_formula))
         self._field_needs_care = re.compile(b'[\r\n"%b]|^%b' % (delimiter, begins_like_a_formula))
         self._needs_quotes = re.compile(b'[\r\n"%b]' % delimiter)
 
-    def header(self) -> bytes:
-        return self._joined([*self._names, *(name.encode() for name in ERROR_COLUMNS)])
+    def first(self) -> bytes:
+        return self._joined(self.header())
 
     def line(self, row: Reject) -> bytes:
-        codes = ";".join(dict.fromkeys(error.code for error in row.errors)).encode()
-        messages = (" ".join(map(_message, row.errors)) or NOT_REACHED).encode(errors="replace")
         if self._is_plain(row.raw):
-            return b"%b%b%b" % (row.raw, self._delimiter, self._joined([codes, messages]))
-        fields = self._fields(row.raw)
-        count = len(self._names)
-        missing = [b""] * (count - len(fields))
-        return self._joined([*fields[:count], *missing, codes, messages, *fields[count:]])
+            return b"%b%b%b" % (row.raw, self._delimiter, self._joined(_told(row)))
+        return self._joined(self.fields(row))
 
     def _is_plain(self, raw: bytes) -> bool:
         """Whether the bytes can stay as they are, which is so for most rows."""
         complete = raw.count(self._delimiter) == len(self._names) - 1
         return complete and not self._mended and not self._row_needs_care.search(raw)
-
-    def _fields(self, raw: bytes) -> list[bytes]:
-        fields = fields_of(raw, self._delimiter, self._columns, quoting=self._quoting)
-        if not self._mended:
-            return fields
-        return [formula_unsafe_bytes(field) for n, field in enumerate(fields) if n not in self._dropped]
 
     def _joined(self, fields: Iterable[bytes]) -> bytes:
         return self._delimiter.join(map(self._written, fields)) + b"\n"
@@ -143,6 +152,12 @@ class _Lines:
             return field
         field = formula_safe_bytes(field)
         return b'"%b"' % field.replace(b'"', b'""') if self._needs_quotes.search(field) else field
+
+
+def _told(row: Reject) -> list[bytes]:
+    """What stands in ERROR_COLUMNS."""
+    codes = ";".join(dict.fromkeys(error.code for error in row.errors)).encode()
+    return [codes, (" ".join(map(_message, row.errors)) or NOT_REACHED).encode(errors="replace")]
 
 
 def _message(error: RowError) -> str:

@@ -97,7 +97,7 @@ def packing_of(start: bytes) -> Packing:
     """Tell by the first bytes of a file (some hundred are enough) how it is packed.
 
     Raises:
-        Invalid: FILE_NOT_CSV, naming what the file is instead.
+        Invalid: FILE_NOT_CSV, naming what the file is instead; WORKBOOK_NOT_READABLE, an old one, or encrypted.
     """
     if start.startswith(GZIP_MAGIC):
         return Packing.GZIP
@@ -105,8 +105,9 @@ def packing_of(start: bytes) -> Packing:
         return Packing.ZIP
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower()
     if start.startswith(_OLD_OFFICE):
-        kind = "has a password" if _ENCRYPTED_PACKAGE in start else "is an old one (.xls), or has a password"
-        raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"it {kind}")
+        is_encrypted = _ENCRYPTED_PACKAGE in start
+        why = "it has a password" if is_encrypted else "it is an old one (.xls), or has a password"
+        raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, why)
     kind = next((kind for magic, kind in _FOREIGN.items() if start.startswith(magic)), None)
     kind = kind or next((kind for beginning, kind in _PAGES.items() if text.startswith(beginning)), None)
     if kind or start[257:262] == b"ustar":

@@ -119,7 +119,7 @@ class Workbook:
                 yield piece
         if sheet.without_value:
             self.warnings.append(
-                f"{sheet.without_value:,} formulas have no value in the file and were read as they stand "
+                f"formulas without a value in the file were read as they stand, {sheet.without_value:,} of them "
                 f"({', '.join(sheet.examples)}): open the workbook in Excel, save it, and upload it again"
             )
 

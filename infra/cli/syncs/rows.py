@@ -1,6 +1,7 @@
 # ruff: noqa: PLR0913, PLR0917 - a parameter is an option of the command line
 """`onhand sync errors`, `items` and `diff`: what became of the rows of a sync."""
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -38,6 +39,16 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+class ItemFormat(StrEnum):
+    """How the rows of a sync are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+_ITEM_FORM: Final = "CSV and JSON give all rows; xlsx is the file of rejects as a workbook."
 Form = Annotated[Format, typer.Option("--format", help="CSV and JSON give all rows.")]
 
 
@@ -82,23 +93,27 @@ def items(
     sku: Annotated[str | None, typer.Option(help="Only rows of this SKU.")] = None,
     after: Annotated[int, typer.Option(min=0, metavar="ROW", help="Only rows after this one.")] = 0,
     limit: Limit = None,
-    form: Form = Format.TABLE,
+    form: Annotated[ItemFormat, typer.Option("--format", help=_ITEM_FORM)] = ItemFormat.TABLE,
     as_json: AsJson = False,
 ) -> None:
     """What became of each row of a sync, in file order.
 
-    With --format csv and --status error (or aborted) this is the file of rejects: the columns of the upload as they
-    were, and behind them what is wrong. Mend it, and submit it.
+    With --format csv or xlsx and --status error (or aborted) this is the file of rejects: the columns of the upload as
+    they were, and behind them what is wrong. Fix it, and submit it.
     """
     which = sync_views.Items(status=status, code=code, sku=sku, after=after)
-    form = Format.JSON if as_json else form
+    form = ItemFormat.JSON if as_json else form
+    if form is ItemFormat.XLSX and status not in _WITH_BYTES:
+        raise typer.BadParameter("--format xlsx is the file of rejects: add --status error, or --status aborted")
+    if form is ItemFormat.XLSX and sys.stdout.isatty():
+        raise Failure("A workbook is nothing to read on a screen: write it to a file, as in … > rejects.xlsx")
     with open_database(load_settings()) as database:
         job = require_job(database, account, sync_id)
-        if form is Format.CSV and status in _WITH_BYTES:
-            _print_rejects(database, job, which, limit)
+        if form in {ItemFormat.CSV, ItemFormat.XLSX} and status in _WITH_BYTES:
+            _print_rejects(database, job, which, limit, as_workbook=form is ItemFormat.XLSX)
             return
         rows = sync_views.sync_items(database, account, sync_id, which)
-        _print(rows if form is Format.JSON else map(_item, rows), ITEM_COLUMNS, form, limit)
+        _print(rows if form is ItemFormat.JSON else map(_item, rows), ITEM_COLUMNS, Format(form), limit)
 
 
 def diff(
@@ -137,14 +152,23 @@ def _print(rows: Iterable[Row], columns: tuple[str, ...], form: Format, limit: i
         print_rows(short, as_json=False, limit=limit)
 
 
-def _print_rejects(database: Database, job: Row, which: sync_views.Items, limit: int | None) -> None:
+def _print_rejects(
+    database: Database, job: Row, which: sync_views.Items, limit: int | None, *, as_workbook: bool
+) -> None:
     from pipeline.uploads.rejects import rejects_file  # noqa: PLC0415 - brings Polars with it
+    from pipeline.uploads.rejects_workbook import fits, rejects_workbook  # noqa: PLC0415
 
     if job["header"] is None:
         raise Failure(f"The file of sync {job['sync_id']} was not read: it is {job['status']}, and has no rows.")
     header = _Header(**{field.name: job["header"][field.name] for field in fields(_Header)})
     rejects = sync_views.rejects(database, job["account_id"], job["sync_id"], which, limit=limit)
-    print_bytes(rejects_file(header, rejects))
+    if not as_workbook:
+        print_bytes(rejects_file(header, rejects))
+        return
+    count = job["error_count"] + job["aborted_count"]
+    if not fits(header, min(count, limit or count)):
+        raise Failure(f"A workbook has no room for these {count:,} rows: ask for --format csv, or for fewer (--limit).")
+    print_bytes(rejects_workbook(header, rejects))
 
 
 def _item(row: Row) -> Row:

@@ -11,6 +11,7 @@ from infra.cli.output import print_json, print_line, print_one
 from infra.cli.syncs.jobs import can_be_tried_again, changes_in_words, finish, follow, has_ended
 from pipeline.store.pages import Row
 from pipeline.store.syncs import SyncKey
+from pipeline.uploads.keys import workbook_key
 from schemas.errors import ErrorCode
 from schemas.states import Duplicates, FailurePolicy, SyncState
 from schemas.uploads import RowAction
@@ -21,7 +22,7 @@ _SHOWN: Final = (
     *("blank_count", "levels_raised", "levels_lowered", "levels_zeroed", "units_before", "units_after", "account_id"),
     *("customer_account_id", "warehouse_id", "url", "user_id", "on_error", "max_errors", "duplicates", "as_of"),
     *("force", "encoding", "recognised_as", "action", "columns", "created_at", "updated_at", "finished_at"),
-    *("rejects_key", "rejects_url"),
+    *("rejects_key", "rejects_url", "rejects_xlsx_url"),
 )
 
 
@@ -35,12 +36,8 @@ def show_end(
 
 
 def print_job(settings: Settings, job: Row, *, as_json: bool) -> None:
-    """All that is to be said of a sync; `rejects_url` opens its file of rejects for a time."""
-    url = None
-    if job["rejects_key"] is not None:
-        seconds = settings.snapshot_link_hours * 3600
-        url = object_store(settings).presigned_get(settings.s3_uploads_bucket, job["rejects_key"], seconds)
-    job |= {"rejects_url": url}
+    """All that is to be said of a sync; `rejects_url` and `rejects_xlsx_url` open its files of rejects for a time."""
+    job |= _links(settings, job["rejects_key"])
     steps = list(next_steps(job))
     if as_json:
         print_json(job | {"next": steps})
@@ -54,6 +51,19 @@ def print_job(settings: Settings, job: Row, *, as_json: bool) -> None:
         print_line(f"{count:>9,}  {code}: {ErrorCode(code).meaning}")
     for step in steps:
         print_line(f"next: {step}")
+
+
+def _links(settings: Settings, rejects_key: str | None) -> Row:
+    """The workbook is written a moment later than the CSV file, and not where there are too many rejects."""
+    links: Row = {"rejects_url": None, "rejects_xlsx_url": None}
+    if rejects_key is None:
+        return links
+    store, bucket, seconds = object_store(settings), settings.s3_uploads_bucket, settings.snapshot_link_hours * 3600
+    links["rejects_url"] = store.presigned_get(bucket, rejects_key, seconds)
+    workbook = workbook_key(rejects_key)
+    if store.exists(bucket, workbook):
+        links["rejects_xlsx_url"] = store.presigned_get(bucket, workbook, seconds)
+    return links
 
 
 def next_steps(job: Row) -> Iterator[str]:
@@ -78,7 +88,7 @@ def next_steps(job: Row) -> Iterator[str]:
     elif job["error_count"]:
         yield (
             f"mend them: `onhand sync items {sync} --status error --format csv > rejects.csv`, correct that file in a "
-            f"spreadsheet, and `onhand sync submit rejects.csv {_again(job)}`"
+            f"spreadsheet, and `onhand sync submit rejects.csv {_again(job)}`; with xlsx for csv it is a workbook"
         )
     if job["aborted_count"] and job["on_error"] != FailurePolicy.ALL_OR_NOTHING:
         yield f"`onhand sync items {sync} --status aborted --format csv` gives the rows that were not applied"
