@@ -17,6 +17,7 @@ from pipeline.store.database import Database
 from tests.support.cli import json_lines, onhand, sent
 from tests.support.desk import Desk
 from tests.support.sync_rows import HEADER, add_diffs, add_job, add_rows, error
+from tests.support.workbooks import lines
 
 ACME = ("--account", "acme")
 UNKNOWN = error("UNKNOWN_SKU", value="X")
@@ -184,6 +185,35 @@ def test_rows_in_error_as_csv_are_the_file_of_rejects_and_others_are_safe_to_ope
     assert b"\n'=Y;6;;;" in onhand(*items, "--status", "aborted").stdout_bytes
     [row] = csv.DictReader(io.StringIO(onhand(*items, "--limit", "1").stdout))
     assert (row["sku"], row["quantity"], row["row"]) == ("'=cmd()", "'-5", "1")
+
+
+def test_rows_in_error_as_xlsx_are_the_workbook_of_rejects(settings: Settings, database: Database) -> None:
+    header = HEADER | {"names": ["SKU", "Quantity"]}
+    sync_id = add_job(database, status="partial", header=header, error_count=1)
+    add_rows(database, sync_id, [{"status": "error", "sku": "00123", "errors": [UNKNOWN], "raw": b"00123,5"}])
+    items = ("sync", "items", str(sync_id), *ACME, "--format", "xlsx")
+    names, row = lines(onhand(*items, "--status", "error").stdout_bytes)
+    assert names == b'"SKU","Quantity","error_codes","error_messages"'
+    assert row.startswith(b'"00123","5","UNKNOWN_SKU","sku: ')
+    refused = onhand(*items)
+    assert refused.exit_code == 2
+    assert "add --status error" in refused.stderr
+    update(database, sync_id, "error_count = 2000000, total_count = 2000000")
+    many = onhand(*items, "--status", "error")
+    assert many.exit_code == 1
+    assert "A workbook has no room for these 2,000,000 rows: ask for --format csv" in many.stderr
+    assert len(lines(onhand(*items, "--status", "error", "--limit", "10").stdout_bytes)) == 2
+
+
+def test_a_sync_is_shown_with_its_workbook_of_rejects_when_that_is_written(
+    settings: Settings, database: Database, store: ObjectStore
+) -> None:
+    sync_id = add_job(database, status="partial", error_count=1, rejects_key="rejects/x.csv")
+    show = ("sync", "show", str(sync_id), *ACME, "--json")
+    assert json_lines(onhand(*show))[0]["rejects_xlsx_url"] is None
+    store.put_bytes(settings.s3_uploads_bucket, "rejects/x.xlsx", b"the workbook")
+    [job] = json_lines(onhand(*show))
+    assert httpx.get(job["rejects_xlsx_url"], trust_env=False).content == b"the workbook"
 
 
 def test_without_a_file_that_was_read_there_are_no_rejects(settings: Settings, database: Database) -> None:

@@ -11,9 +11,12 @@ import pytest
 
 from pipeline.errors import Invalid
 from pipeline.syncs.content import content_digest
+from pipeline.syncs.requests import request_sync
+from pipeline.uploads.drops import Announced, take_drop
 from pipeline.uploads.workbook import Workbook, is_workbook
 from schemas.errors import ErrorCode
 from tests.support.desk import Desk
+from tests.support.web import Answer, web_answers
 from tests.support.workbooks import MOST, by_hand, lines, of_rows, written
 
 
@@ -105,6 +108,32 @@ def test_a_sheet_that_is_named_of_another_file_is_a_warning(desk: Desk, how: str
     sync_id = desk.sync(content if how == "plain" else gzip.compress(str(content).encode()), sheet="March")
     assert levels(desk) == {"S1": 5}
     assert "the file is no workbook, so it has no sheet 'March'" in desk.job(sync_id)["warnings"]
+
+
+def test_a_workbook_is_dropped_into_the_bucket(desk: Desk) -> None:
+    key = "acme/w1/Stock of March.xlsx"
+    desk.put(of_rows(["sku", "quantity"], ["S1", 5]), key)
+    request = take_drop(Announced(desk.uploads, (key,)), desk.uploads, desk.database, desk.objects)
+    assert request is not None
+    request_sync(request, desk.services)
+    desk.run(request.sync_id)
+    assert levels(desk) == {"S1": 5}
+
+
+def test_a_workbook_is_fetched_from_the_web_whatever_its_server_says_of_it(desk: Desk) -> None:
+    desk.limit_web(allow_private=True)
+    answer = Answer(of_rows(["sku", "quantity"], ["S1", 5]), {"Content-Type": "text/csv; charset=cp1252"})
+    with web_answers({"/export": answer}) as address:
+        desk.run(desk.request(f"{address}/export"))
+    assert levels(desk) == {"S1": 5}
+
+
+def test_a_workbook_with_one_bad_row_that_is_sent_again_with_other_options_adds_nothing_twice(desk: Desk) -> None:
+    content = of_rows(["sku", "quantity", "price"], ["S1", 5, 1.125], ["S2", "x", 2])
+    desk.sync(content, action="add")
+    again = desk.request(desk.put(content, "acme/w1/again.xlsx"), action="add", decimal=",")
+    assert desk.job(again)["status"] == "held"
+    assert levels(desk) == {"S1": 5}
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def _print_rejects(
     if not as_workbook:
         print_bytes(rejects_file(header, rejects))
         return
-    count = job["error_count"] + job["aborted_count"]
+    count = job[f"{which.status}_count"] if which.code is None else job["error_counts"].get(which.code, 0)
     if not fits(header, min(count, limit or count)):
         raise Failure(f"A workbook has no room for these {count:,} rows: ask for --format csv, or for fewer (--limit).")
     print_bytes(rejects_workbook(header, rejects))
