@@ -189,7 +189,7 @@ def test_rows_in_error_as_csv_are_the_file_of_rejects_and_others_are_safe_to_ope
 
 def test_rows_in_error_as_xlsx_are_the_workbook_of_rejects(settings: Settings, database: Database) -> None:
     header = HEADER | {"names": ["SKU", "Quantity"]}
-    sync_id = add_job(database, status="partial", header=header, error_count=1)
+    sync_id = add_job(database, status="partial", header=header, error_count=1, total_count=1)
     add_rows(database, sync_id, [{"status": "error", "sku": "00123", "errors": [UNKNOWN], "raw": b"00123,5"}])
     items = ("sync", "items", str(sync_id), *ACME, "--format", "xlsx")
     names, row = lines(onhand(*items, "--status", "error").stdout_bytes)
@@ -208,7 +208,7 @@ def test_rows_in_error_as_xlsx_are_the_workbook_of_rejects(settings: Settings, d
 def test_a_sync_is_shown_with_its_workbook_of_rejects_when_that_is_written(
     settings: Settings, database: Database, store: ObjectStore
 ) -> None:
-    sync_id = add_job(database, status="partial", error_count=1, rejects_key="rejects/x.csv")
+    sync_id = add_job(database, status="partial", error_count=1, total_count=1, rejects_key="rejects/x.csv")
     show = ("sync", "show", str(sync_id), *ACME, "--json")
     assert json_lines(onhand(*show))[0]["rejects_xlsx_url"] is None
     store.put_bytes(settings.s3_uploads_bucket, "rejects/x.xlsx", b"the workbook")

@@ -14,12 +14,13 @@ from infra.bench.commands import bench_commands
 from infra.bench.lanes import bench_lanes
 from infra.bench.machine import describe_machine
 from infra.bench.snapshot import bench_snapshot
-from infra.bench.sync import bench_large_sync, bench_sync
+from infra.bench.sync import bench_large_sync, bench_sync, bench_workbook
 
 _RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 _PARTS: Final[dict[str, tuple[Callable[[int, Path], dict[str, float]], int]]] = {
     "sync": (bench_sync, 1_000_000),
     "sync10m": (bench_large_sync, 10_000_000),
+    "workbook": (bench_workbook, 100_000),
     "lanes": (bench_lanes, 5_000_000),
     "commands": (bench_commands, 500_000),
     "snapshot": (bench_snapshot, 1_000_000),
@@ -28,7 +29,7 @@ _PARTS: Final[dict[str, tuple[Callable[[int, Path], dict[str, float]], int]]] = 
 
 
 def main(
-    only: Annotated[str, typer.Option(help="One part: sync, sync10m, lanes, commands or snapshot.")] = "",
+    only: Annotated[str, typer.Option(help="One part: sync, sync10m, workbook, lanes, commands or snapshot.")] = "",
     rows: Annotated[int, typer.Option(help="Rows, commands or levels; 0 for each part's usual number.")] = 0,
 ) -> None:
     """Run the benchmarks on the embedded stack, print the figures, and write them down.

@@ -1,4 +1,4 @@
-"""A CSV sync: from the drop into the bucket until every row has its status, its change and its published event."""
+"""A sync: from the drop into the bucket until every row has its status, its change and its published event."""
 
 import asyncio
 import tempfile
@@ -14,7 +14,7 @@ from consumers.settings import Settings
 from infra.bench.baseline import plain_sql_seconds
 from infra.bench.catalogue import ACCOUNT, WAREHOUSE, fill_catalogue, fill_levels, settle
 from infra.bench.machine import cpu_micros, cpu_seconds, peak_rss_mb
-from infra.bench.uploads import bad_rows, write_upload
+from infra.bench.uploads import bad_rows, write_upload, write_workbook
 from infra.platform import Platform
 
 _BASELINE: Final = "baseline"
@@ -64,6 +64,25 @@ def bench_large_sync(rows: int, data_dir: Path) -> dict[str, float]:
             "sync.seconds_10m": run.seconds,
             "sync.rows_per_s_10m": rows / run.seconds,
             "sync.peak_rss_mb_10m": peak,
+        }
+
+
+def bench_workbook(rows: int, data_dir: Path) -> dict[str, float]:
+    """`workbook.*`: the seconds from the drop of an Excel workbook with eight columns to its last event, and the peak
+    of any worker.
+    """
+    with Platform(data_dir) as platform, tempfile.TemporaryDirectory() as folder:
+        upload = Path(folder) / "count.xlsx"
+        write_workbook(upload, rows)
+        _fill(platform.settings.database_url.get_secret_value(), rows, (ACCOUNT,))
+        run = _sync(platform, ACCOUNT, upload, rows)
+        peak = peak_rss_mb(platform.worker_pids)
+        _check_events(platform.settings, rows)
+        return {
+            "workbook.rows": rows,
+            "workbook.seconds": run.seconds,
+            "workbook.rows_per_s": rows / run.seconds,
+            "workbook.peak_rss_mb": peak,
         }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+from xlsxwriter import Workbook
 
 from infra.bench.catalogue import BINS
 
@@ -25,6 +26,18 @@ def write_upload(path: Path, rows: int, *, bad: bool = False) -> None:
             numbers = pl.int_range(first, min(first + _PIECE_ROWS, rows + 1), eager=True).shuffle(seed=first)
             frame = pl.DataFrame({"n": numbers}).select((_bad_record() if bad else _record()).alias("record"))
             frame.write_csv(file, include_header=False, quote_style="never")
+
+
+def write_workbook(path: Path, rows: int) -> None:
+    """The same rows in the order of the products as a workbook, with three more columns that are ignored."""
+    numbers = pl.int_range(1, rows + 1, eager=True)
+    records = pl.DataFrame({"n": numbers}).select(_record().str.split(",")).to_series()
+    with Workbook(path, {"constant_memory": True}) as book:
+        sheet = book.add_worksheet("Stock")
+        sheet.write_row(0, 0, [*_HEADER.decode().strip().split(","), "name", "price", "colour"])
+        for number, (sku, quantity, *others) in enumerate(records, 1):
+            more = (f"Product {number} of the bench", number % 10_000 / 100, ("red", "green", "blue")[number % 3])
+            sheet.write_row(number, 0, (sku, int(quantity), *others, *more))
 
 
 def bad_rows(rows: int) -> int:

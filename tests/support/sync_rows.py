@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from pipeline.store.database import Database
 
 HEADER = {"names": ["sku", "quantity"], "columns": ["sku", "quantity"], "delimiter": ",", "size": 13, "lines": 1,
-          "warnings": [], "from_rejects": False}  # fmt: skip
+          "warnings": [], "from_rejects": False, "quoting": True}  # fmt: skip
 
 
 def add_job(database: Database, **columns: Any) -> UUID:
