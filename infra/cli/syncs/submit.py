@@ -49,7 +49,9 @@ _AS_OF: Final = (
 
 
 def submit(
-    source: Annotated[str, typer.Argument(metavar="FILE_OR_URL", help="A CSV file, or an s3:// or https:// URL.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FILE_OR_URL", help="A CSV file or an Excel workbook, or an s3:// or https:// URL.")
+    ],
     account: Account,
     warehouse: RequestedWarehouse,
     customer_account: CustomerAccount = None,
