@@ -168,7 +168,7 @@ def described() -> list[str]:
 
 
 def test_the_docs_say_how_each_export_is_read() -> None:
-    docs = (Path(__file__).parent.parent / "docs" / "part-columns.md").read_text()
+    docs = (Path(__file__).parent.parent / "docs" / "files-from-other-systems.md").read_text()
     assert "\n".join(described()).strip() in docs
 
 

@@ -155,6 +155,23 @@ def test_a_file_without_the_column_is_an_error_where_the_request_is_for_all_ware
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "Handle,Title,Option1 Name,Option1 Value,SKU,Main,East depot\ntea,Tea,Size,S,TEA-01,1,2\n",
+        "Token,Item Name,Variation Name,SKU,Current Quantity Main,New Quantity Main\nt,Tea,S,TEA-01,1,2\n",
+    ],
+    ids=["Shopify", "Square"],
+)
+def test_an_export_with_a_column_for_each_site_is_submitted_for_each_of_them(sites: Desk, content: str) -> None:
+    job = sites.job(sync_all(sites, content))
+    assert (job["status"], job["error_code"]) == ("error", "HEADER_COLUMN_MISSING")
+    assert "submit it for each warehouse: --warehouse main" in job["error"]
+    assert on_hand(sites) == IN_MAIN
+    assert sites.counts(sites.sync(content, warehouse_id="main"))[0] == "success"
+    assert on_hand(sites)["main", "TEA-01"] in {1, 2}
+
+
+@pytest.mark.parametrize(
     ("text", "code", "suggestion"),
     [
         ("nowhere", "UNKNOWN_WAREHOUSE", None),

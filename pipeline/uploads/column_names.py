@@ -229,10 +229,13 @@ def _others(name: str, column: str) -> Iterator[str]:
 
 def _site_missing(missing: SiteMissing, header: _Names, warehouse_names: Collection[str]) -> Invalid:
     names = [header.found[place] for place in missing.places]
-    called = " or ".join(repr(name) for name in warehouse_names) or "the warehouse"
+    if warehouse_names:
+        called = f"no column is for {' or '.join(repr(name) for name in warehouse_names)}"
+        choose = f"choose one: {' or '.join(option(name, UploadColumn.QUANTITY) for name in names[:20])}"
+    else:
+        called, choose = "each of its quantities is for one warehouse", "submit it for each warehouse: --warehouse main"
     detail = (
-        f"missing {UploadColumn.QUANTITY}; this is {missing.export.name}, and no column is for {called}; found "
-        f"{_all(names)}; choose one: {' or '.join(option(name, UploadColumn.QUANTITY) for name in names[:20])}"
+        f"missing {UploadColumn.QUANTITY}; this is {missing.export.name}, and {called}; found {_all(names)}; {choose}"
     )
     return Invalid(ErrorCode.HEADER_COLUMN_MISSING, detail)
 
