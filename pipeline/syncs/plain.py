@@ -133,7 +133,8 @@ def _copy(job: Job, services: SyncServices, file: IO[bytes], etag: str, declared
     digest = content_digest()
     start, pieces = _peek(digested(pieces, digest))
     if packing is not Packing.NONE and (inner := packing_of(start)) is not Packing.NONE:
-        raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file")
+        advice = "; upload an Excel workbook as it is" if inner is Packing.ZIP else ""
+        raise Invalid(ErrorCode.FILE_NOT_UNPACKED, f"there is a {inner} file within the {packing} file{advice}")
     encoding = encoding_of(start, declared)
     warnings += _of_mark(start, declared)
     if encoding is not None and is_one_byte(encoding):
