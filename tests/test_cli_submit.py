@@ -73,12 +73,14 @@ def test_all_options_are_asked_for(file: Path) -> None:
         file, "--encoding", "latin-1", "--column", "Artikel=nr=sku", "--column", "Menge=quantity",
         "--duplicates", "sum", "--on-error", "stop_after_errors", "--max-errors", "7",
         "--as-of", "2026-01-31T13:00:00+01:00", "--dry-run", "--force", "--customer-account", "shop", "--user", "ada",
+        "--sheet", "April",
     )  # fmt: skip
     [event] = sent("syncs", 1)
     asked = {
         "encoding": "iso8859-1", "columns": {"Artikel=nr": "sku", "Menge": "quantity"}, "duplicates": "sum",
         "on_error": "stop_after_errors", "max_errors": 7, "as_of": "2026-01-31T12:00:00Z", "dry_run": True,
-        "force": True, "customer_account_id": "shop", "user_id": "ada", "account_id": "acme", "warehouse_id": "w1",
+        "force": True, "sheet": "April", "customer_account_id": "shop", "user_id": "ada", "account_id": "acme",
+        "warehouse_id": "w1",
     }  # fmt: skip
     assert {name: event["data"][name] for name in asked} == asked
 

@@ -80,20 +80,9 @@ def test_a_header_without_rows_succeeds_with_a_warning_and_clears_nothing(desk: 
 # What is no CSV -------------------------------------------------------------------------------------------------------
 
 
-def workbook() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name in ("[Content_Types].xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml"):
-            archive.writestr(name, "<xml/>")
-    return file.getvalue()
-
-
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 OTHERS = {
     "UTF-16 without a byte order mark": ((HEADER + "A,1\n" * 100).encode("utf-16-le"), "UTF-16"),
     "NULs throughout": ((HEADER + "A,1\n" * 100).encode("utf-32-be"), "NUL"),
-    "an Excel workbook": (workbook(), "Excel"),
-    "an old Excel workbook": (_OLE + bytes(504), "Excel"),
     "a PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
     "a Parquet file": (b"PAR1" + bytes(100) + b"PAR1", "Parquet"),
     "bzip2": (bz2.compress(b"sku,quantity\nA,1\n"), "bzip2"),

@@ -181,10 +181,11 @@ def encrypted(content: bytes) -> bytes:
         (by_hand("", book="<broken"), "WORKBOOK_NOT_READABLE", "damaged or cut off"),
         (by_hand("<row><c t='s'><v>7</v></c></row>"), "WORKBOOK_NOT_READABLE", "damaged or cut off"),
         (by_hand("<row><c><v>seven</v></c></row>"), "WORKBOOK_NOT_READABLE", "damaged or cut off"),
+        (packed(**{"stock.xlsx": SMALL}), "FILE_NOT_UNPACKED", "upload an Excel workbook as it is"),
         (by_hand(""), "FILE_EMPTY", ""),
     ],
     ids=["xls", "password", "zip password", "macros", "macros by name", "xlsb", "ods", "docx", "cut off", "broken XML",
-         "no such string", "no number", "empty"],
+         "no such string", "no number", "in a zip", "empty"],
 )  # fmt: skip
 def test_what_cannot_be_read_is_an_error_that_says_what_it_is(desk: Desk, content: bytes, code: str, told: str) -> None:
     job = desk.job(desk.request(desk.put(content, "acme/w1/stock.xlsx")))
