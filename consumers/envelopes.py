@@ -165,9 +165,12 @@ class _Reader:
             longest = max((len(key.encode()) for key in keys), default=0)
         except UnicodeEncodeError:
             longest = 0  # a lone surrogate, which no store can have in a key
-        if not 0 < longest <= _LONGEST_KEY or not entity.bucket.name:
+        if not 0 < longest <= _LONGEST_KEY or not _is_plain(entity.bucket.name):
             found = f"found bucket {entity.bucket.name[:60]!r} and key {named.key[:60]!r}, which name no object"
             self._refuse(path, found)
+            return
+        if named.version_id and not _is_plain(named.version_id):
+            self._refuse(path, f"found version {named.version_id[:60]!r}, which names none")
             return
         self.found.drops.append(
             Announced(entity.bucket.name, tuple(dict.fromkeys(keys)), named.version_id or None, named.sequencer or None)
@@ -185,6 +188,11 @@ def _as_record(detail: Any) -> Any:
         return detail
     named = detail["object"]
     return {**detail, "object": {"eTag": named.get("etag"), "versionId": named.get("version-id"), **named}}
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it can be the name of a bucket or a version."""
+    return bool(name) and name.isascii() and name.isprintable()
 
 
 def _decoded(decode: Callable[..., str], key: str) -> str | None:

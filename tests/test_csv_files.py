@@ -224,7 +224,7 @@ def test_a_large_file_is_cut_into_ranges_and_a_planning_that_broke_off_goes_on(d
     assert 0 < len(cut) < 3
     store.pieces = 100
     plan(replace(desk, objects=store), url, sync_id)
-    assert store.starts == [len(names) + 1, cut[-1][0]]
+    assert store.starts == [0, 0]  # the digest is of all bytes; the ranges that are known are not cut again
     assert ranges(desk, sync_id)[: len(cut)] == cut
     desk.run(sync_id)
     assert desk.counts(sync_id) == ("success", 60, 60, 0, 0)

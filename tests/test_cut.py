@@ -2,7 +2,6 @@
 
 import tracemalloc
 from collections.abc import Iterator
-from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
@@ -40,8 +39,6 @@ def test_ranges_lie_one_behind_the_other_and_hold_all_but_the_tail(content: byte
     end = 0
     for part in ranges:
         assert part.start.offset == 7 + end
-        data = content[end : end + part.size]
-        assert part.content_hash == sha256(data).digest()
         before = content[:end].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         assert part.start.line == 3 + before.count(b"\n")
         end += part.size

@@ -16,9 +16,11 @@ from aiokafka.errors import KafkaError
 from hypothesis import given, settings
 
 from consumers.cloudevents import Received
+from consumers.connections import object_store
 from consumers.rejections import rejection
 from consumers.settings import Settings
 from pipeline.errors import Invalid
+from pipeline.objects import ObjectStore
 from pipeline.store.database import Database
 from schemas.commands import COMMANDS
 from schemas.errors import ErrorCode
@@ -102,6 +104,7 @@ class Station:
     settings: Settings
     database: Database
     kafka: Kafka
+    objects: ObjectStore
     worker: Worker
     missing: str = ""
 
@@ -192,9 +195,12 @@ def station(stack: TestStack, template_url: str, tmp_path_factory: pytest.TempPa
         database = Database(url)
         fill_catalogue(database)
         kafka = Kafka(found)
+        objects = object_store(found)
+        for bucket in names.values():
+            objects.ensure_bucket(bucket)
         log: Path = tmp_path_factory.mktemp("hostile") / "worker.log"
         with Worker(environ, "commands", "uploads", "syncs", "snapshots", "relay", log=log) as worker:
-            station = Station(found, database, kafka, worker.ready())
+            station = Station(found, database, kafka, objects, worker.ready())
             yield station
             assert "cannot be processed" not in worker.output()
         database.close()
@@ -306,11 +312,14 @@ def test_every_spoilt_announcement_of_a_file_leaves_the_way_free_for_good_ones(s
         return {"Records": [record_], "Event": "s3:ObjectCreated:Put"}
 
     good = announced("spoilt")
+    good["Records"][0]["s3"]["object"] |= {"versionId": "v1", "sequencer": "0A1"}
     bad = [spoilt(good, path, how) for path in fields(good) for how in SPOILT]
     names = [f"good{n}" for n in range(20)]
+    for name in names:
+        station.objects.put_bytes(bucket, f"acme/w1/{name}.csv", b"nothing,here\n1,2\n")
     every = [*bad, *(json.dumps(announced(name)) for name in names)]
     assert station.send(Topic.UPLOADS, [(b"%d" % n, text.encode(), ()) for n, text in enumerate(every)]) == []
-    wanted = {(f"s3://{bucket}/acme/w1/{name}.csv", "FILE_NOT_FOUND") for name in names}
+    wanted = {(f"s3://{bucket}/acme/w1/{name}.csv", "HEADER_COLUMN_MISSING") for name in names}
     eventually(
         lambda: wanted <= set(_ask(station, "SELECT url, error_code FROM sync_jobs")), "the jobs of the good ones"
     )

@@ -35,10 +35,11 @@ class Field(NamedTuple):
         return self.text.replace(json.dumps(_HERE), number)
 
     def allows(self, number: str) -> bool:
-        """By the rule of JSON Schema: the number counts, not how it is written. A delta is never 0."""
+        """As JSON Schema has it: the number counts, not how it is written. A delta is 0 only beside other units."""
         value = Decimal(number)
         whole = value == value.to_integral_value()
-        return whole and self.least <= value <= self.most and not (self.path[-1] == "delta" and value == 0)
+        says_nothing = self.path[-1] == "delta" and value == 0 and '"damaged"' not in self.text
+        return whole and self.least <= value <= self.most and not says_nothing
 
 
 def _integers() -> list[Field]:

@@ -29,11 +29,14 @@ def test_the_database_takes_no_step_that_the_state_machine_does_not_have(desk: D
         try:
             with desk.database.transaction() as connection:
                 connection.execute(
-                    """INSERT INTO sync_jobs (account_id, sync_id, warehouse_id, url, status, finished_at)
-                       VALUES ('acme', %s, 'w1', 's3://x/y', %s, now())""",
-                    [sync_id, before],
+                    """INSERT INTO sync_jobs (account_id, sync_id, warehouse_id, url, status, duplicate_of, finished_at)
+                       VALUES ('acme', %s, 'w1', 's3://x/y', %s, %s, now())""",
+                    [sync_id, before, uuid4() if before is SyncState.DUPLICATE else None],
                 )
-                connection.execute("UPDATE sync_jobs SET status = %s WHERE sync_id = %s", [after, sync_id])
+                connection.execute(
+                    "UPDATE sync_jobs SET status = %s, duplicate_of = %s WHERE sync_id = %s",
+                    [after, uuid4() if after is SyncState.DUPLICATE else None, sync_id],
+                )
         except psycopg.errors.CheckViolation as refusal:
             assert refusal.diag.constraint_name == "sync_jobs_transition"
             assert after not in SYNC_TRANSITIONS[before]
@@ -117,7 +120,7 @@ def test_a_chunk_that_fails_once_and_then_goes_well_is_applied(desk: Desk) -> No
     assert desk.counts(sync_id) == ("success", 60, 60, 0, 0)
 
 
-def killed(*_: object) -> None:
+def killed(*_: object, **__: object) -> None:
     """What happens to a worker that the kernel ends for want of memory: no rule is followed after it."""
     raise SystemExit
 

@@ -1,6 +1,7 @@
 """Syncs as the pipeline leaves them in the database, written there without it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,9 +9,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pipeline.store.database import Database
+from pipeline.uploads.header import read_header
 
-HEADER = {"names": ["sku", "quantity"], "columns": ["sku", "quantity"], "delimiter": ",", "size": 13, "lines": 1,
-          "warnings": [], "from_rejects": False, "quoting": True}  # fmt: skip
+HEADER = asdict(read_header(b"sku,quantity\n"))
 
 
 def add_job(database: Database, **columns: Any) -> UUID:
