@@ -3,6 +3,7 @@
 A code never changes its meaning and is never reused. The hint tells a person what to do.
 """
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -478,6 +479,13 @@ class ErrorCode(StrEnum):
     )
 
 
+_GUARDED_NUMBER: Final = re.compile(r"'+[-+=]?\s*[0-9][0-9.,]*")
+_REMOVE_GUARD: Final = (
+    "An exporter has put the apostrophe there, so that no spreadsheet takes the number for a formula: remove it. A "
+    "number below zero is a backorder of a shop: what is on hand is 0 then."
+)
+
+
 class RowError(BaseModel):
     """One thing that is wrong with one row of an upload. `field` is a column of the upload."""
 
@@ -500,9 +508,11 @@ class RowError(BaseModel):
 
     @property
     def advice(self) -> str | None:
-        """What to do, where more can be said than the code's hint: what fits the states of the level."""
+        """What to do, where more can be said than the code's hint: what fits the level's states, or the value."""
         if self.code is ErrorCode.INSUFFICIENT_STOCK and self.found:
             return Holding.parse(self.found).advice()
+        if self.code is ErrorCode.QUANTITY_NOT_AN_INTEGER and _GUARDED_NUMBER.fullmatch(self.value or ""):
+            return _REMOVE_GUARD
         return None
 
 

@@ -368,6 +368,8 @@ LONG_AGO = 24 * 40
         ([earlier(SyncState.HELD, rows=(0, 0, 0))], False, Duplicate),
         ([earlier(SyncState.HELD, rows=(0, 0, 0), reading=OTHER)], False, Hold),
         ([earlier(SyncState.HELD, rows=(0, 0, 0)), earlier(hours=2)], False, Duplicate),
+        ([earlier(SyncState.HELD, rows=(0, 0, 0)), earlier(reading=OTHER, hours=2)], False, Duplicate),
+        ([earlier(SyncState.HELD, rows=(0, 0, 0), hours=13), earlier(reading=OTHER, hours=14)], False, Hold),
         ([earlier(hours=13), earlier(SyncState.PARTIAL, rows=(1, 1, 0), hours=LONG_AGO)], False, None),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.store.database import Database
 from pipeline.sync_views import Items, sync_items
+from schemas.errors import ErrorCode, RowError
 from schemas.identifiers import AccountId
 from tests.support.desk import Desk
 from tests.support.giving import give, new
@@ -146,3 +147,11 @@ def test_any_name_can_be_folded_and_is_near_itself(database: Database, names: li
     with database.transaction() as connection:
         for name, folded, near in connection.execute(query, [names]):
             assert near[0] == folded, name
+
+
+@pytest.mark.parametrize(("value", "is_told"), [("'-3", True), ("'5", True), ("'=7", True), ("'- 1,250.00", True),
+                                                ("many", False), ("'A-1", False), ("1e3", False)])  # fmt: skip
+def test_a_quantity_behind_the_apostrophe_of_an_exporter_is_explained(value: str, is_told: bool) -> None:
+    error = RowError(code=ErrorCode.QUANTITY_NOT_AN_INTEGER, field="quantity", value=value)
+    assert ("remove it" in error.message) == is_told
+    assert ("backorder" in error.message) == is_told

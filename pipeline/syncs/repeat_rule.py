@@ -95,7 +95,8 @@ def judge_movements(
 ) -> Verdict:
     """What becomes of a file with movements.
 
-    The newest job that has applied rows decides, and a held one only where there is no other.
+    It repeats a held one that is read in the same way. Otherwise the newest job that has applied rows decides, and a
+    held one only where there is no other.
 
     Args:
         reading: of the new file.
@@ -105,6 +106,9 @@ def judge_movements(
     """
     if whenever and (same := earlier_count(reading, earlier)) is not None:
         return Duplicate(same.sync_id, duplicate_words(same))
+    for job in earlier:  # so that nobody approves both
+        if job.state is SyncState.HELD and job.reading == reading and (whenever or job.age <= repeat_within):
+            return Duplicate(job.sync_id, duplicate_words(job))
     latest = next((job for job in earlier if job.state is not SyncState.HELD), next(iter(earlier), None))
     if latest is None:
         return None
