@@ -7,7 +7,7 @@ READY := .venv/.ready
 COMPILE := .venv/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
-.PHONY: help setup demo test lint lint-style lint-types lint-imports bench kafka contracts lock clean
+.PHONY: help setup demo test lint lint-style lint-types lint-imports bench kafka guards contracts lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -50,6 +50,9 @@ bench: $(READY) ## measure (ONLY=sync ROWS=1000000 for one part)
 
 kafka: $(READY) ## Apache Kafka without Docker until Ctrl-C; needs Java 17 and Maven (DATA=directory)
 	@$(BIN)/python -m infra.stack.apache_kafka $(DATA)
+
+guards: $(READY) ## take the guards of the promises out one by one, and run the tests that must fail (ONLY='name')
+	@$(BIN)/python -m tests.guards $(if $(ONLY),"$(ONLY)")
 
 contracts: $(READY) ## write schemas/generated again after a change of schemas
 	@$(BIN)/python -m infra.contracts
