@@ -15,6 +15,8 @@ from schemas.errors import ErrorCode
 MOST_ROWS: Final = 1 << 20
 """As many as a sheet has in Excel."""
 MOST_COLUMNS: Final = 1 << 14
+TRUE: Final = {"1", "true"}
+"""As an attribute of an element, and as the value of a cell."""
 
 _MOST_CELLS: Final = 20_000_000
 _MOST_TEXT: Final = 1 << 16
@@ -181,13 +183,13 @@ def read_shared_strings(pieces: Iterable[bytes]) -> list[str]:
 
 class SheetReader:
     """Reads a sheet: its rows as lines of CSV. `without_value` counts the formulas that have none, and
-    `examples` names the first of their cells.
+    `examples` names the first of their cells; `hidden` counts the rows with text that are not shown.
 
     There are millions of calls to the handlers of its elements: attributes are few, and looked up rarely.
     """
 
     def __init__(self, shared: list[str], rules: CellRules) -> None:
-        self.without_value = 0
+        self.without_value = self.hidden = 0
         self.examples: list[str] = []
         self._lines: list[str] = []
         self._taken: list[str] = []
@@ -277,7 +279,7 @@ class SheetReader:
         if kind == "inlineStr":
             return _field("".join(self._inline))
         if kind == "b":
-            return "TRUE" if value.strip() in {"1", "true"} else "FALSE"
+            return "TRUE" if value.strip() in TRUE else "FALSE"
         return _field(value)  # the text of a formula, an error such as #N/A, or a date in ISO 8601
 
     def _lacks_value(self) -> bool:
@@ -294,9 +296,11 @@ class SheetReader:
         self._lines.append("\n" * (number - self._number - 1))
         self._number, self._column = number, 0
         self._row = []
+        self._is_hidden = attributes.get("hidden") in TRUE
 
     def _end_row(self) -> None:
         self._cells += len(self._row)
+        self.hidden += self._is_hidden and bool(self._row)
         if self._cells > _MOST_CELLS:
             raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"the sheet has more than {_MOST_CELLS:,} cells")
         self._lines.append('"' + '","'.join(self._row) + '"\n' if self._row else "\n")
