@@ -57,11 +57,16 @@ class Numbers(StrEnum):
 
 
 _GROUPS: Final = r"([0-9]+|[1-9][0-9]{{0,2}}({}[0-9]{{3}})+)"
+_SPACES: Final = "[ \u00a0\u202f]"
+"""What France, Poland and Sweden write between thousands; some of it does not break a line."""
+_APOSTROPHES: Final = "['\u2019]"
+"""What Switzerland writes there."""
+_OTHER_GROUPS: Final = "".join(rf"|[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+" for mark in (_SPACES, _APOSTROPHES))
 _UNSIGNED: Final = {
     Numbers.UNSAID: r"[0-9]+(\.0*)?",
     Numbers.SHOWN: r"[0-9]+(\.0*)?",
-    Numbers.POINT: _GROUPS.format(",") + r"(\.0*)?",
-    Numbers.COMMA: _GROUPS.format(r"\.") + "(,0*)?",
+    Numbers.POINT: f"({_GROUPS.format(',')}{_OTHER_GROUPS})" + r"(\.0*)?",
+    Numbers.COMMA: rf"({_GROUPS.format('[.]')}{_OTHER_GROUPS})" + "(,0*)?",
 }
 POINT_NUMBER_PATTERN: Final = r"^[+-]?" + _GROUPS.format(",") + r"(\.[0-9]*)?$"
 COMMA_NUMBER_PATTERN: Final = r"^[+-]?" + _GROUPS.format(r"\.") + r"(,[0-9]*)?$"
@@ -86,7 +91,7 @@ def whole_number(text: pl.Expr, numbers: Numbers) -> pl.Expr:
     """The number that a text accepted by `whole_pattern` writes, in units; null where it passes 64 bits."""
     if numbers in {Numbers.POINT, Numbers.COMMA}:
         groups, decimals = (",", ".") if numbers is Numbers.POINT else (".", ",")
-        text = text.str.replace_all(groups, "", literal=True).str.replace(decimals, ".", literal=True)
+        text = text.str.replace_all(rf"[{groups} \u00a0\u202f'\u2019]", "").str.replace(decimals, ".", literal=True)
     return text.str.replace(r"\.0*$", "").str.strip_prefix("+").cast(pl.Int64, strict=False)
 
 

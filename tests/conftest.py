@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from consumers.connections import object_store
 from consumers.settings import Settings
@@ -18,6 +19,9 @@ from tests.brokers import TestStack, running_stack
 from tests.support.databases import Copies, template
 from tests.support.desk import Desk
 from tests.support.orders import fill_catalogue
+
+hypothesis_settings.register_profile("any machine", deadline=None)  # a slow machine is no fault of the code
+hypothesis_settings.load_profile("any machine")
 
 _brokers: set[str] = set()
 """Which the suite ran against."""

@@ -59,6 +59,18 @@ def test_the_names_of_the_issue_are_watched() -> None:
     assert found.reading.watched == tuple(range(2, 2 + len(names)))
 
 
+@pytest.mark.parametrize("name", ["Quantity (pcs)", "Qty [units]", "Quantity\n(pcs)", "Menge (Stück)"])
+def test_a_name_with_a_remark_in_brackets_is_proposed(name: str) -> None:
+    words = str(refusal("SKU", name))
+    assert "perhaps --column" in words
+    assert "=quantity'" in words
+
+
+def test_where_units_come_from_is_watched() -> None:
+    names = ["From", "Von", "De", "Source", "Origin"]
+    assert columns_of(["sku", "quantity", *names]).reading.watched == tuple(range(2, 2 + len(names)))
+
+
 @pytest.mark.parametrize(
     "name", ["Colour", "Price", "Supplier", "Delivery note", "Available", "Title", "Qty %", "Weight"]
 )

@@ -394,3 +394,19 @@ def test_a_reason_tells_how_many_rows_would_be_applied_again_and_how_to_apply_th
     for status, count in (("error", rows[1]), ("aborted", rows[2])):
         assert (f"--status {status}" in verdict.reason) == bool(count)
     assert verdict.reason.endswith("To apply all rows once more, approve this sync")
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_goods_that_were_received_and_come_again_as_a_count_wait_for_a_person(desk: Desk, approved: bool) -> None:
+    desk.sync("sku,quantity\nA,100\nB,100\n")
+    receipts = "sku,quantity\nA,5\nB,6\n"
+    desk.sync(receipts, action="add")
+    sync_id = desk.sync(receipts)
+    job = desk.job(sync_id)
+    assert job["status"] == "held"
+    assert "read in another way (action)" in job["held_reason"]
+    assert "applied again, as replace" in job["held_reason"]
+    if approved:
+        approve(desk, sync_id)
+        desk.apply_all(sync_id)
+        assert desk.counts(sync_id)[0] == "success"

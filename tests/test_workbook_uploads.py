@@ -293,3 +293,20 @@ def test_a_sheet_with_more_text_than_is_allowed_is_too_large(desk: Desk) -> None
     desk.limit_web(max_bytes=100)
     job = desk.job(desk.request(desk.put(of_rows(*[["sku", "quantity"]] * 20))))
     assert job["error_code"] == "FILE_TOO_LARGE"
+
+
+def test_cells_that_are_merged_over_rows_book_nothing_anywhere_else(desk: Desk) -> None:
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet()
+        sheet.merge_range("A1:D1", "Count of March")
+        sheet.write_row("A2", ["SKU", "Quantity", "Bin", "Colour"])
+        for row, sku in enumerate(("S1", "S2", "S3"), 2):
+            sheet.write_row(row, 0, [sku, 5])
+        sheet.merge_range("C3:C4", "A-01")
+        sheet.merge_range("D3:D5", "red")
+
+    sync_id = desk.sync(written(fill))
+    assert desk.items(sync_id)[2] == ("error", {"UNKNOWN_LOCATION"})
+    assert desk.items(sync_id)[3] == ("success", set())
+    assert "S2" not in levels(desk)
+    assert any("merged over several rows, from 'C3', 'D3'" in warning for warning in desk.job(sync_id)["warnings"])

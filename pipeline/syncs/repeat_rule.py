@@ -89,6 +89,17 @@ def earlier_count(reading: FileReading, earlier: Iterable[Earlier]) -> Earlier |
     return next((job for job in earlier if job.is_complete and job.reading == reading), None)
 
 
+def judge_count(reading: FileReading, earlier: Iterable[Earlier]) -> Hold | None:
+    """What becomes of a count that repeats none: held where the newest job of its bytes had another action.
+
+    What was booked as goods received, and comes again as a count, would set the stock to what was received.
+    """
+    latest = next((job for job in earlier if job.state is not SyncState.HELD), None)
+    if latest is None or latest.reading.action == reading.action or not latest.applied:
+        return None
+    return Hold(" ".join(_reasons(latest, latest.reading.differences(reading), reading.action)))
+
+
 def judge_movements(
     reading: FileReading, earlier: Sequence[Earlier], repeat_within: timedelta, *, whenever: bool
 ) -> Verdict:
@@ -116,7 +127,7 @@ def judge_movements(
             return Duplicate(latest.sync_id, duplicate_words(latest))
         if latest.state is not SyncState.PROCESSING:
             return None
-    return Hold(" ".join(_reasons(latest, latest.reading.differences(reading))))
+    return Hold(" ".join(_reasons(latest, latest.reading.differences(reading), reading.action)))
 
 
 def duplicate_words(job: Earlier) -> str:
@@ -132,7 +143,8 @@ def duplicate_words(job: Earlier) -> str:
     return f"the same file was submitted before as sync {job.sync_id}, {asked}, and {what}"
 
 
-def _reasons(job: Earlier, differences: Sequence[str]) -> Iterator[str]:
+def _reasons(job: Earlier, differences: Sequence[str], action: str) -> Iterator[str]:
+    again = "they would be applied again" + (f", as {action}" if action != job.reading.action else "")
     same_file = f"the same file, read in another way ({', '.join(differences)})," if differences else "the same file"
     if job.state is SyncState.HELD:
         yield f"{same_file} is held as sync {job.sync_id}: approve one of the two, and abort the other"
@@ -146,7 +158,7 @@ def _reasons(job: Earlier, differences: Sequence[str]) -> Iterator[str]:
         back = " (some of them were taken back since)" if job.partly_reverted else ""
         yield (
             f"{same_file} was submitted before as sync {job.sync_id}, which has applied {job.applied:,} of "
-            f"{job.total:,} rows{back}: they would be applied again."
+            f"{job.total:,} rows{back}: {again}."
         )
     for status, count in (("error", job.in_error), ("aborted", job.aborted)):
         if count:

@@ -17,6 +17,7 @@ from pipeline.syncs.repeat_rule import (
     Verdict,
     duplicate_words,
     earlier_count,
+    judge_count,
     judge_movements,
 )
 from schemas.jobs import SyncOptions
@@ -43,7 +44,7 @@ def look_for_repeat(
     same = earlier_count(reading, earlier)
     if same is not None and store.is_untouched(connection, job, same.sync_id):
         return Duplicate(same.sync_id, duplicate_words(same))
-    return None
+    return judge_count(reading, earlier)
 
 
 def reading_of(options: SyncOptions, layout: Layout) -> FileReading:

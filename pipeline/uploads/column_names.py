@@ -17,6 +17,8 @@ from schemas.upload_rows import ERROR_COLUMNS, REQUIRED_COLUMNS
 from schemas.uploads import IGNORED, UploadColumn
 
 _PROTECTED: Final = re.compile(r"'+[=+\-@\t\r]")
+_BRACKETS: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+"""What some reports say of a column behind its name, as `Quantity (pcs)`."""
 _SHOWN_NAMES: Final = 3000
 """Characters of all names together, in an error."""
 _SHOWN_NAME: Final = 100
@@ -205,7 +207,8 @@ def _offers(header: _Names, columns: Sequence[str | None], missing: Collection[s
     """Options that may help, where columns are missing."""
     for column in missing:
         for name, plain, meant in zip(header.found, header.plain, columns, strict=True):
-            if meant is None and plain in OFFERED[column]:
+            bare = plain_name(_BRACKETS.sub(" ", name))
+            if meant is None and (plain in OFFERED[column] or bare in OFFERED[column] or CERTAIN.get(bare) == column):
                 yield option(name, column)
 
 

@@ -129,8 +129,9 @@ NAMES: Final = {
         UploadColumn.LOCATION,
         certain=_names("location, location name, from location, bin"),
         watched=_names(
-            """bin location, bin name, bin code, bin id, bin no, bin number, bin label, from bin, source bin,
-            source location, origin bin, loc, loc code, loc id, loc name, location code, location id,
+            """from, from loc, from shelf, source, origin, von, Quelle, Quellplatz, de, da, desde, origine, origen,
+            van, od, från, fra, bin location, bin name, bin code, bin id, bin no, bin number, bin label, from bin,
+            source bin, source location, origin bin, loc, loc code, loc id, loc name, location code, location id,
             location no, location number, location label, location barcode, stock location,
             inventory location, storage location, storage bin, storage unit, warehouse location,
             warehouse bin, item location, product location, pick location, pick face, picking location,

@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError
 
 from pipeline.errors import Invalid
 from pipeline.uploads.unpack import DAMAGED, ENCRYPTED, MAX_RATIO, check_directory
-from pipeline.uploads.workbook_cells import TRUE, CellRules, SheetReader, Styles, read_shared_strings
+from pipeline.uploads.workbook_cells import TRUE, CellRules, SheetReader, Styles, find_merged, read_shared_strings
 from pipeline.uploads.workbook_xml import elements
 from schemas.errors import ErrorCode
 
@@ -112,7 +112,8 @@ class Workbook:
             shared = read_shared_strings(seen(strings, _MOST_STRING_BYTES)) if strings else []
             formats = Styles.read(self._pieces(styles, _MOST_OTHER_BYTES)) if styles else Styles()
             rules = CellRules(formats, self._is_1904, comma_decimals, self._recalculates)
-            sheet = SheetReader(shared, rules)
+            merged = find_merged(self._pieces(self._sheet.part, _MOST_SHEET_BYTES))
+            sheet = SheetReader(shared, rules, merged)
             size = 0
             for piece in sheet.read(seen(self._sheet.part, _MOST_SHEET_BYTES)):
                 size += len(piece)
@@ -122,6 +123,12 @@ class Workbook:
         if sheet.hidden:
             rows = "1 hidden row was" if sheet.hidden == 1 else f"{sheet.hidden:,} hidden rows were"
             self.warnings.append(f"{rows} read, too: filters and hidden rows of the sheet do not count")
+        if merged:
+            first = dict.fromkeys(cell for row in merged.values() for cell in row.values())
+            self.warnings.append(
+                f"cells are merged over several rows, from {_listed(list(first))}: those below are read as such, and "
+                "are an error where they say something about stock; unmerge them, fill them in, and upload it again"
+            )
         if sheet.without_value:
             self.warnings.append(
                 f"formulas without a value in the file were read as they stand, {sheet.without_value:,} of them "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from pipeline.errors import Invalid
 from pipeline.uploads.workbook_xml import elements, feed, new_parser
@@ -26,6 +26,9 @@ _SHOWN_CELLS: Final = 5
 _EXACT: Final = 10**15
 """Excel keeps 15 digits. What is larger, and not written digit by digit, was rounded."""
 
+_MERGE: Final = re.compile(rb'mergeCell\s[^<>]*?ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
+_LONGEST_MERGE: Final = 200
+_MOST_MERGED: Final = 1_000_000
 _LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _NOT_OF_FORMAT: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
@@ -181,19 +184,52 @@ def read_shared_strings(pieces: Iterable[bytes]) -> list[str]:
     return strings
 
 
+Merged: TypeAlias = dict[int, dict[int, str]]
+"""By row and column, both from 1: the cell with whose text a cell of a row below is merged."""
+
+
+def find_merged(pieces: Iterable[bytes]) -> Merged:
+    """The cells of a sheet that are merged with one in a row above. They stand behind all rows in its XML.
+
+    Raises:
+        Invalid: WORKBOOK_NOT_READABLE, more than are allowed.
+    """
+    found: Merged = {}
+    count, kept = 0, b""
+    for piece in pieces:
+        text = kept + piece
+        end = 0
+        for match in _MERGE.finditer(text):
+            end = match.end()
+            left, top, right, bottom = (part.decode() for part in match.groups())
+            columns = range(column_number(left), column_number(right) + 1)
+            rows = range(int(top) + 1, min(int(bottom), MOST_ROWS) + 1)
+            count += len(columns) * len(rows)
+            if count > _MOST_MERGED:
+                detail = f"more than {_MOST_MERGED:,} of its cells are merged"
+                raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, detail)
+            for row in rows:
+                found.setdefault(row, {}).update(dict.fromkeys(columns, f"{left}{top}"))
+        kept = text[max(end, len(text) - _LONGEST_MERGE) :]
+    return found
+
+
 class SheetReader:
     """Reads a sheet: its rows as lines of CSV. `without_value` counts the formulas that have none, and
     `examples` names the first of their cells; `hidden` counts the rows with text that are not shown.
 
+    Of cells that are merged over several rows, those below the first row have the text `(merged with C2)`: what the
+    empty ones would mean there is not certain, and as a bin, a warehouse or a quantity it is an error of its row.
+
     There are millions of calls to the handlers of its elements: attributes are few, and looked up rarely.
     """
 
-    def __init__(self, shared: list[str], rules: CellRules) -> None:
+    def __init__(self, shared: list[str], rules: CellRules, merged: Merged) -> None:
         self.without_value = self.hidden = 0
         self.examples: list[str] = []
         self._lines: list[str] = []
         self._taken: list[str] = []
-        self._shared, self._rules = shared, rules
+        self._shared, self._rules, self._merged = shared, rules, merged
         self._columns: dict[str, int] = {}
         self._row: list[str] = []
         self._number = self._column = self._cells = self._skipped = 0
@@ -299,6 +335,11 @@ class SheetReader:
         self._is_hidden = attributes.get("hidden") in TRUE
 
     def _end_row(self) -> None:
+        for column, first in self._merged.get(self._number, {}).items():
+            missing = column - len(self._row)
+            if missing > 0:
+                self._row.extend([""] * missing)
+            self._row[column - 1] = f"(merged with {first})"
         self._cells += len(self._row)
         self.hidden += self._is_hidden and bool(self._row)
         if self._cells > _MOST_CELLS:
@@ -309,13 +350,22 @@ class SheetReader:
         letters = place.rstrip("0123456789")
         column = self._columns.get(letters)
         if column is None:
-            column = 0
-            for letter in letters:
-                column = column * 26 + ord(letter) - 64
-            if not (letters.isalpha() and letters.isupper() and len(letters) <= 3 and column <= MOST_COLUMNS):
-                raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"it is damaged: {place[:20]!r} is no cell")
-            self._columns[letters] = column
+            self._columns[letters] = column = column_number(letters)
         return column
+
+
+def column_number(letters: str) -> int:
+    """1 for A, 27 for AA.
+
+    Raises:
+        Invalid: WORKBOOK_NOT_READABLE, there is no such column.
+    """
+    column = 0
+    for letter in letters[:4]:
+        column = column * 26 + ord(letter) - 64
+    if not (letters.isalpha() and letters.isupper() and len(letters) <= 3 and column <= MOST_COLUMNS):
+        raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"it is damaged: {letters[:20]!r} is no column")
+    return column
 
 
 def _letters(column: int) -> str:
