@@ -425,7 +425,7 @@ class ErrorCode(StrEnum):
     HEADER_COLUMN_MISSING = (
         "HEADER_COLUMN_MISSING",
         "The header lacks a required column.",
-        "The first line must name at least sku and quantity. Where the file calls them otherwise, say so: "
+        "One of the first 64 lines must name at least sku and quantity. Where the file calls them otherwise, say so: "
         "--column 'Artikelnummer=sku'.",
     )
     WAREHOUSE_COLUMN_MISSING = (
@@ -484,6 +484,9 @@ _REMOVE_GUARD: Final = (
     "An exporter has put the apostrophe there, so that no spreadsheet takes the number for a formula: remove it. A "
     "number below zero is a backorder of a shop: what is on hand is 0 then."
 )
+_STORE_THE_VALUE: Final = (
+    "It is a formula without a stored value: open the file in Excel, save it, and upload it again."
+)
 
 
 class RowError(BaseModel):
@@ -511,8 +514,11 @@ class RowError(BaseModel):
         """What to do, where more can be said than the code's hint: what fits the level's states, or the value."""
         if self.code is ErrorCode.INSUFFICIENT_STOCK and self.found:
             return Holding.parse(self.found).advice()
-        if self.code is ErrorCode.QUANTITY_NOT_AN_INTEGER and _GUARDED_NUMBER.fullmatch(self.value or ""):
-            return _REMOVE_GUARD
+        if self.code is ErrorCode.QUANTITY_NOT_AN_INTEGER and self.value:
+            if _GUARDED_NUMBER.fullmatch(self.value):
+                return _REMOVE_GUARD
+            if self.value.startswith("="):
+                return _STORE_THE_VALUE
         return None
 
 

@@ -104,6 +104,15 @@ def test_a_shipment_without_an_allocation_is_told_what_is_missing_and_what_to_do
     assert states(shop, "A") == {"available": 18}
 
 
+def test_a_cancellation_that_comes_twice_is_told_that_nothing_has_to_be_done(shop: Database) -> None:
+    first, again = told("cancelled", "SO 9", 2), told("cancelled", "SO 9", 2, command_id="again")
+    assert give(shop, told("allocated", "SO 9", 2), first, again) == [APPLIED, APPLIED, NOTHING]
+    words = message(shop, "again")
+    assert "SO 9 has 0 of 2 units of A in unassigned of w1." in words
+    assert "`onhand log --document 'SO 9'`), nothing has to be done." in words
+    assert "order.allocated" not in words
+
+
 def test_an_order_can_be_shipped_and_cancelled_in_parts_and_never_beyond_what_is_open(shop: Database) -> None:
     give(shop, told("allocated", "SO-1", 6))
     parts = [

@@ -146,6 +146,19 @@ def test_errors_are_explained_with_examples(settings: Settings, database: Databa
     assert onhand("sync", "errors", str(pending), *ACME).stdout == "No row is known to be in error yet: pending.\n"
 
 
+def test_a_sync_that_failed_as_a_whole_tells_its_error_where_people_ask_for_errors_or_changes(
+    settings: Settings, database: Database
+) -> None:
+    words = "The workbook has no sheet of this name: found no 'May'."
+    sync_id = add_job(database, status="error", error_code="UNKNOWN_SHEET", error=words, dry_run=True, header=None)
+    told = f"The sync is in error, and no row was applied. UNKNOWN_SHEET: {words}\n"
+    assert onhand("sync", "errors", str(sync_id), *ACME).stdout == told
+    for verb in ("errors", "diff"):
+        for_programs = onhand("sync", verb, str(sync_id), *ACME, "--json")
+        assert (for_programs.stdout, for_programs.stderr) == ("", told)
+    assert told in onhand("sync", "diff", str(sync_id), *ACME).stderr
+
+
 def test_items_are_read_page_by_page_with_filters_and_as_csv(settings: Settings, database: Database) -> None:
     sync_id = add_job(database)
     with database.transaction() as connection:

@@ -138,6 +138,14 @@ def test_a_missing_column_is_named_together_with_what_was_found(start: bytes, mi
     assert f"missing {missing}; found {start.splitlines()[0].decode().replace(',', ', ')}" in str(error)
 
 
+def test_a_file_whose_columns_are_aligned_with_blanks_is_told_which_separators_there_are() -> None:
+    error = refusal(b"Stock  of  March\nSKU          Quantity    Bin\nA                   5    A-1\n")
+    assert error.code is ErrorCode.HEADER_COLUMN_MISSING
+    assert "line 2: found 'SKU          Quantity    Bin'; its columns are aligned with blanks" in error.detail
+    assert "commas, semicolons or tabs" in error.detail
+    assert "aligned" not in refusal(b"Stock  of  March\nArt,Menge 2\nA,5\n").detail
+
+
 @pytest.mark.parametrize(
     "line",
     [b"sku,quantity,sku\n", b"sku,quantity,qty\n", b"#SKU,product_sku,quantity\n", b"sku,quantity,Bin,location\n"],

@@ -330,7 +330,7 @@ def test_a_delivery_that_is_held_is_not_held_twice(desk: Desk) -> None:
 
 # The rule -------------------------------------------------------------------------------------------------------------
 
-READING = FileReading("utf-8", ("sku", "quantity"), ",", {}, True, None, "add", None, "error", None)
+READING = FileReading("utf-8", ("sku", "quantity"), ",", {}, True, None, "add", "error", None)
 HOURS = timedelta(hours=12)
 
 

@@ -190,6 +190,17 @@ def test_an_event_that_repeats_itself_does_not_apply_what_failed_before(desk: De
     assert desk.counts(request.sync_id) == ("success", 1, 1, 0, 0)
 
 
+@pytest.mark.parametrize(("asked", "meant"), [("W1", "w1"), ("Depot", "m"), ("depot", "m"), ("w9", None)])
+def test_a_warehouse_that_is_not_there_is_told_with_the_one_that_is_nearly_the_same(
+    desk: Desk, asked: str, meant: str | None
+) -> None:
+    apply_commands([order("m", "warehouse.upsert", warehouse_id="m", name="Depot")], desk.database)
+    job = desk.job(desk.request(desk.put("sku,quantity\nA,5\n"), warehouse_id=asked))
+    assert job["error_code"] == "UNKNOWN_WAREHOUSE"
+    said = f"no such warehouse: {asked} (is {meant!r} meant?)." if meant else f"no such warehouse: {asked}."
+    assert said in job["error"]
+
+
 # What is not plain ----------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import tracemalloc
 import zipfile
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipeline.syncs.content import content_digest
 from pipeline.syncs.requests import request_sync
 from pipeline.uploads.drops import Announced, take_drop
 from pipeline.uploads.workbook import Workbook, is_workbook
-from schemas.errors import ErrorCode
+from schemas.errors import ErrorCode, RowError
 from tests.support.desk import Desk
 from tests.support.web import Answer, web_answers
 from tests.support.workbooks import MOST, by_hand, lines, of_rows, written
@@ -100,6 +101,11 @@ def test_a_formula_without_a_value_is_an_error_of_its_row_and_a_warning_says_wha
         "formulas without a value in the file were read as they stand, 1 of them (B3): open the workbook in Excel, "
         "save it, and upload it again"
     )
+    [error] = desk.ask("SELECT errors -> 0 FROM sync_items WHERE sync_id = %s AND row = 2", sync_id)[0]
+    assert RowError.model_validate(error).message == (
+        "The quantity is not a whole number: '=B2*2'. It is a formula without a stored value: open the file in Excel, "
+        "save it, and upload it again."
+    )
 
 
 @pytest.mark.parametrize("how", ["plain", "packed"])
@@ -134,6 +140,54 @@ def test_a_workbook_with_one_bad_row_that_is_sent_again_with_other_options_adds_
     again = desk.request(desk.put(content, "acme/w1/again.xlsx"), action="add", decimal=",")
     assert desk.job(again)["status"] == "held"
     assert levels(desk) == {"S1": 5}
+
+
+def of_sheets(**sheets: Sequence[Sequence[Any]]) -> bytes:
+    def fill(book: Any) -> None:
+        for name, rows in sheets.items():
+            sheet = book.add_worksheet(name)
+            for number, row in enumerate(rows):
+                sheet.write_row(number, 0, row)
+
+    return written(fill)
+
+
+def test_a_sheet_is_the_same_delivery_however_it_was_named_and_another_sheet_is_another_one(desk: Desk) -> None:
+    content = of_sheets(Mon=[["sku", "quantity"], ["S1", 5]], Tue=[["sku", "quantity"], ["S1", 7]])
+    first = desk.sync(content, action="add")
+    for sheet in ("Mon", "mon", None):
+        again = desk.request(desk.put(content), sheet=sheet, action="add")
+        desk.run(again)
+        assert (desk.job(again)["status"], desk.job(again)["duplicate_of"]) == ("duplicate", first)
+    desk.run(desk.request(desk.put(content), sheet="Tue", action="add"))
+    assert levels(desk) == {"S1": 12}
+
+
+def test_where_a_cover_was_read_the_error_names_it_and_the_other_sheets(desk: Desk) -> None:
+    count = [["sku", "quantity"], ["S1", 5]]
+    for cover, code in ([["Stock of March"]], "HEADER_COLUMN_MISSING"), ([], "FILE_EMPTY"):
+        content = of_sheets(Cover=cover, Count=count)
+        job = desk.job(desk.request(desk.put(content)))
+        assert (job["status"], job["error_code"]) == ("error", code)
+        assert "the sheet 'Cover' of the workbook was read; left out: 'Count' (--sheet NAME" in job["error"]
+    desk.run(desk.request(desk.put(content), sheet="Count"))
+    assert levels(desk) == {"S1": 5}
+
+
+def test_rows_that_a_filter_hides_are_read_and_a_warning_counts_them(desk: Desk) -> None:
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet("Stock")
+        for number, row in enumerate([["sku", "quantity"], ["S1", 5], ["S2", 6], ["S3", 7]]):
+            sheet.write_row(number, 0, row)
+        for number in (1, 3, 9):  # the last one is empty
+            sheet.set_row(number, None, None, {"hidden": True})
+
+    sync_id = desk.sync(written(fill))
+    assert levels(desk) == {"S1": 5, "S2": 6, "S3": 7}
+    assert (
+        "2 hidden rows were read, too: filters and hidden rows of the sheet do not count"
+        in (desk.job(sync_id)["warnings"])
+    )
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Committed units by document: an order can be shipped or cancelled as far as units were allocated to it."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,8 +28,16 @@ def allocated(step: Step, level: Level, held: Mapping[LevelKey, int]) -> int:
     if had + change >= 0:
         return had + change
     code = ErrorCode.ALLOCATION_EXCEEDED if had else ErrorCode.NOTHING_ALLOCATED
-    raise Invalid(
-        code, f"{step.allocates} has {had} of {-change} units of {step.key.words}{_elsewhere(step.key, held)}"
+    frees = step.operation.deltas(level).get(InventoryState.AVAILABLE, 0) > 0
+    advice = _nothing_to_cancel(step.allocates or "") if frees and not had else None
+    detail = f"{step.allocates} has {had} of {-change} units of {step.key.words}{_elsewhere(step.key, held)}"
+    raise Invalid(code, detail, advice)
+
+
+def _nothing_to_cancel(document: str) -> str:
+    return (
+        "Nothing is open to cancel. If it was shipped or cancelled before "
+        f"(`onhand log --document {shlex.quote(document)}`), nothing has to be done."
     )
 
 

@@ -99,6 +99,12 @@ def warehouse_names(connection: psycopg.Connection, key: WarehouseKey) -> tuple[
     return (key.warehouse_id, row[0]) if row else ()
 
 
+def similar_warehouse(connection: psycopg.Connection, key: WarehouseKey) -> str | None:
+    """The id of the warehouse whose id or name is nearly the same as that of a key that does not exist."""
+    row = connection.execute(_SQL["similar_warehouse"], key._asdict()).fetchone()
+    return row[0] if row else None
+
+
 def create_warehouses(connection: psycopg.Connection, commands: Mapping[WarehouseKey, UpsertWarehouse]) -> None:
     """Create those of the warehouses that do not exist."""
     parameters = {

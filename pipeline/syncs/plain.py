@@ -160,7 +160,10 @@ def _copy_sheet(job: Job, services: SyncServices, file: IO[bytes], etag: str) ->
     workbook = Workbook(file, job.options.sheet, services.sources.web.max_bytes)
     digest = content_digest()
     pieces = workbook.rows(digest, comma_decimals=job.options.decimal is DecimalMark.COMMA)
-    source = _upload(job, services, pieces)
+    try:
+        source = _upload(job, services, pieces)
+    except Invalid as fault:
+        raise Invalid(fault.code, workbook.warnings[0]) if fault.code is ErrorCode.FILE_EMPTY else fault from None
     return PlainFile(source, etag, is_copy=True, content_hash=digest.digest(), warnings=workbook.warnings)
 
 

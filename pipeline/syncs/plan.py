@@ -14,7 +14,7 @@ from pipeline.object_failures import own_bucket
 from pipeline.store import accounts, sync_parts
 from pipeline.store import syncs as store
 from pipeline.store.accounts import LinkKey, link_scopes
-from pipeline.store.catalogue import WarehouseKey, guard_shares, warehouse_names, warehouses
+from pipeline.store.catalogue import WarehouseKey, guard_shares, similar_warehouse, warehouse_names, warehouses
 from pipeline.store.sync_parts import RangeEdges
 from pipeline.store.syncs import Job, PlainSource, SyncKey
 from pipeline.syncs.begin import begin_processing
@@ -28,6 +28,7 @@ from pipeline.uploads.column_names import own_names, require_names, require_ware
 from pipeline.uploads.cut import Position, cut_ranges
 from pipeline.uploads.header import behind_quantity, read_header
 from pipeline.uploads.share_links import text_instead
+from pipeline.uploads.workbook import SHEET_READ
 from schemas.commands.catalogue import Scope
 from schemas.errors import ErrorCode
 from schemas.identifiers import ALL_WAREHOUSES
@@ -88,7 +89,8 @@ def _refusal(connection: psycopg.Connection, job: Job) -> Invalid | None:
         return Invalid(ErrorCode.FORBIDDEN_ACCOUNT, job.owner)
     warehouse_id = job.status.warehouse_id
     if warehouse_id != ALL_WAREHOUSES and not warehouses(connection, [(job.owner, warehouse_id)]):
-        return Invalid(ErrorCode.UNKNOWN_WAREHOUSE, job.status.warehouse_id)
+        similar = similar_warehouse(connection, WarehouseKey(job.owner, warehouse_id))
+        return Invalid(ErrorCode.UNKNOWN_WAREHOUSE, warehouse_id + (f" (is {similar!r} meant?)" if similar else ""))
     return None
 
 
@@ -142,7 +144,7 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         if job.status.warehouse_id == ALL_WAREHOUSES:
             require_warehouses(header.names, header.columns)
     except Invalid as fault:
-        raise (fault if job.url.startswith(_S3) else text_instead(fault, job.url, start, source.size)) from None
+        raise _explained(fault, job, start, source, services) from None
     at_once = job.options.on_error is FailurePolicy.ALL_OR_NOTHING
     size, sample = source.size - header.size, start[header.size :]
     layout = Layout(
@@ -160,6 +162,16 @@ def _read_layout(job: Job, source: PlainSource, services: SyncServices) -> Layou
         store.set_layout(connection, job, layout.to_json(), header.warnings, header.reading.export)
         kept = store.require_job(connection, job.key).layout
     return Layout.from_json(kept) if kept else layout
+
+
+def _explained(fault: Invalid, job: Job, start: bytes, source: PlainSource, services: SyncServices) -> Invalid:
+    """What is wrong with a header, and what may be why: another sheet was meant, or a link has led to a page."""
+    with services.database.transaction() as connection:
+        warnings = store.require_job(connection, job.key).status.warnings
+    sheet = next((warning for warning in warnings if warning.startswith(SHEET_READ)), None)
+    if sheet is not None:
+        return Invalid(fault.code, f"{fault.detail}; {sheet}")
+    return fault if job.url.startswith(_S3) else text_instead(fault, job.url, start, source.size)
 
 
 def _cut(job: Job, source: PlainSource, layout: Layout, services: SyncServices) -> None:

@@ -19,7 +19,7 @@ class FileReading(NamedTuple):
     """How the bytes of a file are understood: two readings of the same bytes may give different rows.
 
     `numbers`: how each column of numbers is written. `quotes`: whether quotes can stand around fields. `export`: the
-    known export as which it is read.
+    known export as which it is read. The bytes of a workbook are those of the sheet that was read, whatever its name.
     """
 
     encoding: str | None
@@ -29,7 +29,6 @@ class FileReading(NamedTuple):
     quotes: bool
     export: str | None
     action: str
-    sheet: str | None
     duplicates: str
     as_of: datetime | None
 

@@ -59,7 +59,6 @@ def reading_of(options: SyncOptions, layout: Layout) -> FileReading:
         quotes=header.quoting,
         export=header.reading.export,
         action=layout.action,
-        sheet=options.sheet,
         duplicates=options.duplicates,
         as_of=options.as_of,
     )

@@ -19,6 +19,11 @@ _MOST_LINES: Final = 64
 _MAX_HEADER_BYTES: Final = 64 << 10
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _IN_QUOTES: Final = re.compile(rb'(?<![^,;\t|\r\n])"[^"]*+(?:""[^"]*+)*+"')
+_BLANKS: Final = re.compile(r"\s{2,}")
+_ALIGNED: Final = (
+    "its columns are aligned with blanks, which do not separate them: export the file again as CSV, with commas, "
+    "semicolons or tabs between the columns"
+)
 _REPLACED: Final = "\ufffd"
 
 MeaningOf = Callable[[Sequence[str]], Meaning]
@@ -171,7 +176,21 @@ def _refusal(misses: Sequence[tuple[_Try, Invalid]], broken: Sequence[Invalid], 
         return Invalid(ErrorCode.FILE_NOT_CSV, _undecodable(tried))
     if len(missing[best]) == len(REQUIRED_COLUMNS) and broken and best == 0:
         return broken[0]
+    aligned = next((tried for tried, _ in misses if _is_aligned(tried, meaning_of)), None)
+    if aligned is not None:
+        return Invalid(miss.code, f"line {aligned.line}: found {aligned.names[0][:200]!r}; {_ALIGNED}")
     return Invalid(miss.code, f"{_place(tried)}: {miss.detail}")
+
+
+def _is_aligned(tried: _Try, meaning_of: MeaningOf) -> bool:
+    """Whether the line is a header whose columns have only blanks between them."""
+    if len(tried.names) != 1 or len(names := _BLANKS.split(tried.names[0].strip())) == 1:
+        return False
+    try:
+        meaning_of(names)
+    except Invalid:
+        return False
+    return True
 
 
 def _missing(tried: _Try, meaning_of: MeaningOf) -> list[str]:

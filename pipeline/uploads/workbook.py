@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError
 
 from pipeline.errors import Invalid
 from pipeline.uploads.unpack import DAMAGED, ENCRYPTED, MAX_RATIO, check_directory
-from pipeline.uploads.workbook_cells import CellRules, SheetReader, Styles, find_merged, read_shared_strings
+from pipeline.uploads.workbook_cells import TRUE, CellRules, SheetReader, Styles, find_merged, read_shared_strings
 from pipeline.uploads.workbook_xml import elements
 from schemas.errors import ErrorCode
 
@@ -26,7 +26,9 @@ _MOST_STRING_BYTES: Final = 100 << 20
 _MOST_OTHER_BYTES: Final = 16 << 20
 """Of each other part. One of at most so many bytes may be packed as closely as it likes."""
 _SHOWN_SHEETS: Final = 20
-_TRUE: Final = {"1", "true"}
+
+SHEET_READ: Final = "the sheet "
+"""With this the warning begins that says which sheet was read; the first one of a workbook."""
 
 _TYPES: Final = "[content_types].xml"
 _BOOK: Final = "xl/workbook.xml"
@@ -82,7 +84,7 @@ class Workbook:
             self._is_1904, self._recalculates, sheets = self._read_sheets()
         self._sheet = _chosen(sheets, sheet)
         others = [found.name for found in sheets if found is not self._sheet]
-        self.warnings = [f"the sheet {self._sheet.name!r} of the workbook was read"]
+        self.warnings = [f"{SHEET_READ}{self._sheet.name!r} of the workbook was read"]
         if others:
             self.warnings[0] += f"; left out: {_listed(others)} (--sheet NAME reads another one)"
 
@@ -93,7 +95,7 @@ class Workbook:
         `comma_decimals`: a comma stands before decimals in the texts of this upload. Numbers are written with a point
         all the same, and never so that a reader could take it for one between groups of digits.
 
-        When all are read, a warning names the formulas that had no values.
+        When all are read, warnings name the formulas that had no values, and count the hidden rows.
 
         Raises:
             Invalid: WORKBOOK_NOT_READABLE, damaged, or larger than is allowed; FILE_TOO_LARGE, as text.
@@ -118,6 +120,9 @@ class Workbook:
                 if size > self._max_bytes:
                     raise Invalid(ErrorCode.FILE_TOO_LARGE, f"more than {self._max_bytes} bytes as text")
                 yield piece
+        if sheet.hidden:
+            rows = "1 hidden row was" if sheet.hidden == 1 else f"{sheet.hidden:,} hidden rows were"
+            self.warnings.append(f"{rows} read, too: filters and hidden rows of the sheet do not count")
         if merged:
             first = dict.fromkeys(cell for row in merged.values() for cell in row.values())
             self.warnings.append(
@@ -156,9 +161,9 @@ class Workbook:
         is_1904, recalculates, sheets = False, False, []
         for name, attributes in elements(self._pieces(_BOOK, _MOST_OTHER_BYTES)):
             if name == "workbookPr":
-                is_1904 = attributes.get("date1904") in _TRUE
+                is_1904 = attributes.get("date1904") in TRUE
             if name == "calcPr":
-                recalculates = attributes.get("fullCalcOnLoad") in _TRUE
+                recalculates = attributes.get("fullCalcOnLoad") in TRUE
             if name == "sheet":
                 relation = next(value for key, value in attributes.items() if key.rpartition(":")[2] == "id")
                 kind, part = self._relations[relation]

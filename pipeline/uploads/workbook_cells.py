@@ -15,6 +15,8 @@ from schemas.errors import ErrorCode
 MOST_ROWS: Final = 1 << 20
 """As many as a sheet has in Excel."""
 MOST_COLUMNS: Final = 1 << 14
+TRUE: Final = {"1", "true"}
+"""As an attribute of an element, and as the value of a cell."""
 
 _MOST_CELLS: Final = 20_000_000
 _MOST_TEXT: Final = 1 << 16
@@ -214,7 +216,7 @@ def find_merged(pieces: Iterable[bytes]) -> Merged:
 
 class SheetReader:
     """Reads a sheet: its rows as lines of CSV. `without_value` counts the formulas that have none, and
-    `examples` names the first of their cells.
+    `examples` names the first of their cells; `hidden` counts the rows with text that are not shown.
 
     Of cells that are merged over several rows, those below the first row have the text `(merged with C2)`: what the
     empty ones would mean there is not certain, and as a bin, a warehouse or a quantity it is an error of its row.
@@ -223,7 +225,7 @@ class SheetReader:
     """
 
     def __init__(self, shared: list[str], rules: CellRules, merged: Merged) -> None:
-        self.without_value = 0
+        self.without_value = self.hidden = 0
         self.examples: list[str] = []
         self._lines: list[str] = []
         self._taken: list[str] = []
@@ -313,7 +315,7 @@ class SheetReader:
         if kind == "inlineStr":
             return _field("".join(self._inline))
         if kind == "b":
-            return "TRUE" if value.strip() in {"1", "true"} else "FALSE"
+            return "TRUE" if value.strip() in TRUE else "FALSE"
         return _field(value)  # the text of a formula, an error such as #N/A, or a date in ISO 8601
 
     def _lacks_value(self) -> bool:
@@ -330,6 +332,7 @@ class SheetReader:
         self._lines.append("\n" * (number - self._number - 1))
         self._number, self._column = number, 0
         self._row = []
+        self._is_hidden = attributes.get("hidden") in TRUE
 
     def _end_row(self) -> None:
         for column, first in self._merged.get(self._number, {}).items():
@@ -338,6 +341,7 @@ class SheetReader:
                 self._row.extend([""] * missing)
             self._row[column - 1] = f"(merged with {first})"
         self._cells += len(self._row)
+        self.hidden += self._is_hidden and bool(self._row)
         if self._cells > _MOST_CELLS:
             raise Invalid(ErrorCode.WORKBOOK_NOT_READABLE, f"the sheet has more than {_MOST_CELLS:,} cells")
         self._lines.append('"' + '","'.join(self._row) + '"\n' if self._row else "\n")

@@ -18,7 +18,7 @@ from pipeline import sync_views
 from pipeline.store.database import Database
 from pipeline.store.pages import Row
 from schemas.errors import ErrorCode, RowError
-from schemas.states import ItemStatus
+from schemas.states import ItemStatus, SyncState
 
 ITEM_COLUMNS: Final = (
     *("row", "sku", "quantity", "action", "reason", "location", "to_location", "lot", "note", "expected_quantity"),
@@ -64,15 +64,21 @@ class _Header:
 def errors(sync_id: SyncIdArgument, account: Account, as_json: AsJson = False) -> None:
     """What is wrong with the rows of a sync: each error with its number of rows, what to do, and the first rows.
 
-    A row with two errors counts under both. Rows that were skipped, as the request wanted it, stand at the end.
+    A row with two errors counts under both. Rows that were skipped, as the request wanted it, stand at the end. Where
+    the sync failed as a whole, that error comes first.
     """
     with open_database(load_settings()) as database:
         job = require_job(database, account, sync_id)
         found = sync_views.sync_errors(database, account, sync_id)
+    failure = _failure(job)
     if as_json:
         print_rows(found, as_json=True, limit=None)
+        if failure is not None:
+            print_note(failure)
         return
-    if not found:
+    if failure is not None:
+        print_line(failure)
+    elif not found:
         print_line("No row is in error." if has_ended(job) else f"No row is known to be in error yet: {job['status']}.")
     for each in found:
         rows = f"{each['rows']:,} {'row' if each['rows'] == 1 else 'rows'}"
@@ -133,12 +139,22 @@ def diff(
             raise Failure(f"Sync {sync_id} is still running: {job['status']}. Look again when it has ended.")
         rows = sync_views.sync_diffs(database, account, sync_id)
         _print(rows, DIFF_COLUMNS, form, limit)
-        print_note(f"Would be {changes_in_words(job)}.")
+        if (failure := _failure(job)) is not None:
+            print_note(failure)
+        else:
+            print_note(f"Would be {changes_in_words(job)}.")
         if job["error_count"]:
             print_note(
                 f"{job['error_count']:,} of {job['total_count']:,} rows are in error and would not be applied: "
                 f"`onhand sync errors {sync_id}` explains them."
             )
+
+
+def _failure(job: Row) -> str | None:
+    """Why a sync failed as a whole, where not only its rows are wrong: its file or its request is."""
+    if job["status"] != SyncState.ERROR or job["error_code"] is None:
+        return None
+    return f"The sync is in error, and no row was applied. {job['error_code']}: {job['error']}"
 
 
 def _print(rows: Iterable[Row], columns: tuple[str, ...], form: Format, limit: int | None) -> None:

@@ -9,6 +9,13 @@ JOIN warehouses AS w USING (account_id, warehouse_id)
 -- What people call a warehouse.
 SELECT name FROM warehouses WHERE account_id = %(account_id)s AND warehouse_id = %(warehouse_id)s
 
+-- name: similar_warehouse
+-- The warehouse of an account whose id or name is nearly the same as a text; its id.
+SELECT warehouse_id FROM warehouses
+WHERE account_id = %(account_id)s AND fold_name(%(warehouse_id)s) IN (fold_name(warehouse_id), fold_name(name))
+ORDER BY fold_name(warehouse_id) <> fold_name(%(warehouse_id)s), warehouse_id
+LIMIT 1
+
 -- name: guard_shares
 -- The shares for the wipe guard of a warehouse, or of all of an account's.
 SELECT CASE WHEN %(warehouse_id)s <> %(all)s THEN min(max_zeroed_percent) END, min(max_missing_percent)
